@@ -1,0 +1,264 @@
+package api
+
+import "encoding/json"
+
+// AgentRequest creates an agent.
+type AgentRequest struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description,omitempty"`
+	Country     string   `json:"country,omitempty"`  // ISO 3166 alpha-2, for phones
+	TimeZone    string   `json:"timeZone,omitempty"` // IANA, for zoned values
+	Channels    []string `json:"channels,omitempty"` // voice, chat
+}
+
+// AgentPatch changes an agent; absent fields stay.
+type AgentPatch struct {
+	Name        *string   `json:"name,omitempty"`
+	Description *string   `json:"description,omitempty"`
+	Country     *string   `json:"country,omitempty"`
+	TimeZone    *string   `json:"timeZone,omitempty"`
+	Channels    *[]string `json:"channels,omitempty"`
+}
+
+// Agent is an agent; Version is the revision of its draft.
+type Agent struct {
+	ID                 string    `json:"id"`
+	OrganizationID     string    `json:"organizationId"`
+	Name               string    `json:"name"`
+	Description        string    `json:"description"`
+	Country            string    `json:"country"`
+	TimeZone           string    `json:"timeZone"`
+	Channels           []string  `json:"channels"`
+	Version            int       `json:"version"`
+	PublishedVersionID *string   `json:"publishedVersionId"`
+	PublishedVersion   *int      `json:"publishedVersion"`
+	CreatedAt          Timestamp `json:"createdAt"`
+	UpdatedAt          Timestamp `json:"updatedAt"`
+}
+
+// BindingRequest maps an operation onto a skill.
+type BindingRequest struct {
+	ToolName       string            `json:"toolName"`
+	Description    string            `json:"description,omitempty"`
+	Operation      string            `json:"operation"`
+	Inputs         []BindingInput    `json:"inputs,omitempty"`
+	SQLSearch      *SQLSearch        `json:"sqlSearch,omitempty"`
+	Projection     []ProjectionEntry `json:"projection,omitempty"`
+	IsWrite        bool              `json:"isWrite,omitempty"`
+	InputObjectMap []InputObject     `json:"inputObjectMap,omitempty"`
+	SQLWrite       *SQLWrite         `json:"sqlWrite,omitempty"`
+	Enabled        bool              `json:"enabled,omitempty"`
+}
+
+// BindingInput is a read's one filter in the short form.
+type BindingInput struct {
+	Param       string `json:"param"`
+	Arg         string `json:"arg"` // the filter column
+	Required    bool   `json:"required,omitempty"`
+	Description string `json:"description,omitempty"`
+	Format      string `json:"format,omitempty"` // phone, email
+	CallerOnly  bool   `json:"callerOnly,omitempty"`
+}
+
+// SQLSearch is a read's filter in the explicit form.
+type SQLSearch struct {
+	Column  string   `json:"column"`
+	Param   string   `json:"param"`
+	MaxRows *int     `json:"maxRows,omitempty"`
+	OrderBy *OrderBy `json:"orderBy,omitempty"`
+	OwnedBy *OwnedBy `json:"ownedBy,omitempty"`
+}
+
+// OrderBy is the one column that orders a read's rows.
+type OrderBy struct {
+	Column    string `json:"column"`
+	Direction string `json:"direction,omitempty"` // asc (default) or desc
+}
+
+// OwnedBy ties a row to the verified caller.
+type OwnedBy struct {
+	Column  string `json:"column"`
+	Subject string `json:"subject"`
+}
+
+// ProjectionEntry is one column of the answer: [column], [relationship,
+// column] or [object, column].
+type ProjectionEntry struct {
+	Path []string `json:"path"`
+	Leaf string   `json:"leaf"`
+}
+
+// InputObject gives one column of a write its value.
+type InputObject struct {
+	Field       string          `json:"field"`
+	Param       string          `json:"param,omitempty"`
+	Required    *bool           `json:"required,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Format      string          `json:"format,omitempty"`
+	Const       json.RawMessage `json:"const,omitempty"`
+	System      string          `json:"system,omitempty"` // now, uuid, conversation_id, caller_phone
+}
+
+// SQLWrite is the unique key of an update.
+type SQLWrite struct {
+	KeyColumn string   `json:"keyColumn"`
+	KeyParam  string   `json:"keyParam"`
+	OwnedBy   *OwnedBy `json:"ownedBy,omitempty"`
+}
+
+// Skill is a tool of an agent: a binding and the statement it compiled to.
+type Skill struct {
+	ID                       string           `json:"id"`
+	AgentID                  string           `json:"agentId"`
+	OrganizationID           string           `json:"organizationId"`
+	Name                     string           `json:"name"`
+	ToolName                 string           `json:"toolName"`
+	Description              string           `json:"description"`
+	SkillType                string           `json:"skillType"` // native_sql
+	ParametersSchema         json.RawMessage  `json:"parametersSchema"`
+	RequiredParams           []string         `json:"requiredParams"`
+	ExecutionConfig          *ExecutionConfig `json:"executionConfig"`
+	Binding                  json.RawMessage  `json:"binding"`
+	DataEgressMap            []EgressEntry    `json:"dataEgressMap"`
+	AllowedFields            []string         `json:"allowedFields"`
+	IsWrite                  bool             `json:"isWrite"`
+	RequiresVerifiedIdentity bool             `json:"requiresVerifiedIdentity"`
+	RequiresConfirmation     bool             `json:"requiresConfirmation"`
+	NonParallelizable        bool             `json:"nonParallelizable"`
+	Channels                 []string         `json:"channels"`
+	ErrorHandling            ErrorHandling    `json:"errorHandling"`
+	IsEnabled                bool             `json:"isEnabled"`
+	ExpectedLatencyMs        *float64         `json:"expectedLatencyMs"`
+	Status                   string           `json:"status"` // active, disabled, suspended, blocked, drifted, unavailable
+	StatusReason             string           `json:"statusReason,omitempty"`
+	LiveAfterPublish         bool             `json:"liveAfterPublish"`
+	Warnings                 []Finding        `json:"warnings,omitempty"`
+	CreatedAt                Timestamp        `json:"createdAt"`
+	UpdatedAt                Timestamp        `json:"updatedAt"`
+}
+
+// ExecutionConfig is for the operator's eyes: what would run.
+type ExecutionConfig struct {
+	Kind       string          `json:"kind"`
+	Operation  string          `json:"operation"`
+	Statement  string          `json:"statement"`
+	Parameters []PlanParameter `json:"parameters"`
+	Results    []PlanResult    `json:"results"`
+	MaxRows    int             `json:"maxRows"`
+	TimeoutMs  int             `json:"timeoutMs"`
+	Plan       *QueryPlan      `json:"plan"`
+	PlanDigest string          `json:"planDigest"`
+}
+
+// PlanParameter is one placeholder of the statement and where its value comes from.
+type PlanParameter struct {
+	Position int    `json:"position"`
+	Source   string `json:"source"`
+	Name     string `json:"name,omitempty"`
+	Type     string `json:"type"`
+	Format   string `json:"format,omitempty"`
+	Variant  *int   `json:"variant,omitempty"`
+}
+
+// PlanResult is one column of the answer.
+type PlanResult struct {
+	Leaf   string `json:"leaf"`
+	Type   string `json:"type"`
+	Object string `json:"object"`
+	Column string `json:"column"`
+}
+
+// QueryPlan is what the live server said about the statement.
+type QueryPlan struct {
+	// UsesIndex tells whether the server can answer through an index.
+	UsesIndex bool     `json:"usesIndex"`
+	Indexes   []string `json:"indexes"`
+	Nodes     []string `json:"nodes"`
+}
+
+// EgressEntry names a column whose values leave the database.
+type EgressEntry struct {
+	Leaf     string `json:"leaf"`
+	Object   string `json:"object"`
+	Column   string `json:"column"`
+	PIIClass string `json:"piiClass,omitempty"`
+}
+
+// ErrorHandling says what a caller hears when a call does not succeed.
+type ErrorHandling struct {
+	NotFound    string `json:"notFound"`
+	TimedOut    string `json:"timedOut"`
+	Unavailable string `json:"unavailable"`
+}
+
+// SkillPatch changes a skill; absent fields stay.
+type SkillPatch struct {
+	Name                     *string   `json:"name,omitempty"`
+	ToolName                 *string   `json:"toolName,omitempty"`
+	Description              *string   `json:"description,omitempty"`
+	IsEnabled                *bool     `json:"isEnabled,omitempty"`
+	TimeoutMs                *int      `json:"timeoutMs,omitempty"`
+	MaxRows                  *int      `json:"maxRows,omitempty"`
+	Channels                 *[]string `json:"channels,omitempty"`
+	RequiresConfirmation     *bool     `json:"requiresConfirmation,omitempty"`
+	RequiresVerifiedIdentity *bool     `json:"requiresVerifiedIdentity,omitempty"`
+	PlanDigest               *string   `json:"planDigest,omitempty"`
+}
+
+// PublishRequest is the body of publish; it may be empty.
+type PublishRequest struct {
+	Note string `json:"note,omitempty"`
+}
+
+// RollbackRequest names the version to make live again.
+type RollbackRequest struct {
+	VersionID string `json:"versionId"`
+}
+
+// Version is a published, immutable state of an agent.
+type Version struct {
+	ID             string          `json:"id"`
+	AgentID        string          `json:"agentId"`
+	Version        int             `json:"version"`
+	Digest         string          `json:"digest"`
+	CompiledConfig *CompiledConfig `json:"compiledConfig,omitempty"`
+	Note           string          `json:"note"`
+	PublishedAt    Timestamp       `json:"publishedAt"`
+	PublishedBy    string          `json:"publishedBy"`
+	Live           bool            `json:"live"`
+}
+
+// CompiledConfig is what a version froze.
+type CompiledConfig struct {
+	Format int     `json:"format"`
+	Agent  Agent   `json:"agent"`
+	Skills []Skill `json:"skills"`
+}
+
+// VersionDiff compares a version with the draft.
+type VersionDiff struct {
+	VersionID string          `json:"versionId"`
+	Changes   []VersionChange `json:"changes"`
+}
+
+// VersionChange is one difference.
+type VersionChange struct {
+	Field  string          `json:"field"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+	Kind   string          `json:"kind"` // added, removed, changed
+}
+
+// PrepublishReport says what publishing now would make live.
+type PrepublishReport struct {
+	Publishable bool        `json:"publishable"`
+	Skills      []Skill     `json:"skills"`
+	Findings    []Finding   `json:"findings"`
+	Changes     VersionDiff `json:"changes"`
+}
+
+// Deleted answers a delete.
+type Deleted struct {
+	ID      string `json:"id"`
+	Deleted bool   `json:"deleted"`
+}

@@ -1,0 +1,178 @@
+// Package plan is the frozen statement: everything a live call needs to know,
+// and nothing it does not. A plan is made by compile, published, and never
+// changed; its digest says so.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"flowyte/internal/schema"
+)
+
+// Format is the number of the present serialisation. Older formats are read by
+// newer releases; see Decode.
+const Format = 1
+
+// Action is what a statement does.
+type Action string
+
+// The actions.
+const (
+	Read   Action = "read"
+	Insert Action = "insert"
+	Update Action = "update"
+)
+
+// Plan is one frozen, parameterised statement. Treat it as immutable.
+type Plan struct {
+	Format    int         `json:"format"`
+	Kind      schema.Kind `json:"kind"`
+	Operation string      `json:"operation"` // "appointments.read"
+	Action    Action      `json:"action"`
+	// Object is what the statement reads or writes.
+	Object schema.ColumnRef `json:"object"`
+
+	// Statement is the only SQL this plan ever sends. Placeholders are $1… on
+	// PostgreSQL and ? on the MySQL family; Slots fills them in order.
+	Statement string `json:"statement"`
+	Slots     []Slot `json:"slots"`
+
+	// Params are what the caller of the tool supplies, in order of appearance.
+	Params  []Param  `json:"params"`
+	Results []Result `json:"results"`
+
+	// MaxRows is the most rows a read returns. The statement's LIMIT is one
+	// more, so that a truncated answer can say so.
+	MaxRows   int `json:"maxRows"`
+	TimeoutMs int `json:"timeoutMs"`
+
+	// OwnedBy names the subject check, when the binding has one.
+	OwnedBy bool `json:"ownedBy,omitempty"`
+
+	// Uses are the objects and columns the statement depends on, with the
+	// digest that each had when it was compiled.
+	Uses []Use `json:"uses"`
+	// Identity is schema.Server.Identity of the database it was compiled for.
+	Identity string `json:"identity"`
+}
+
+// SlotSource says where the value of a placeholder comes from.
+type SlotSource string
+
+// The sources.
+const (
+	FromParam   SlotSource = "param"
+	FromConst   SlotSource = "const"
+	FromSystem  SlotSource = "system"  // now, uuid, conversation_id, caller_phone
+	FromSubject SlotSource = "subject" // what the caller's verification yielded
+)
+
+// AllVariants marks a slot that takes every form of the value as one array.
+const AllVariants = -1
+
+// Slot is one placeholder of the statement.
+type Slot struct {
+	Source SlotSource `json:"source"`
+	Name   string     `json:"name,omitempty"`  // parameter or system value
+	Const  string     `json:"const,omitempty"` // canonical text of a constant
+	// Variant picks one of the forms of the parameter's value (0…3), or
+	// AllVariants for a PostgreSQL array of them. Values without forms use 0.
+	Variant int       `json:"variant,omitempty"`
+	Type    ValueType `json:"type"`
+}
+
+// ValueType is what a value is judged against and bound as: the column's type.
+type ValueType struct {
+	Type       schema.Type `json:"type"`
+	BaseType   string      `json:"baseType"`
+	TypeOID    uint32      `json:"typeOid,omitempty"`
+	Unsigned   bool        `json:"unsigned,omitempty"`
+	Zoned      bool        `json:"zoned,omitempty"`
+	MaxLength  *int        `json:"maxLength,omitempty"`
+	Precision  *int        `json:"precision,omitempty"`
+	Scale      *int        `json:"scale,omitempty"`
+	EnumValues []string    `json:"enumValues,omitempty"`
+}
+
+// TypeOf is the value type of a field.
+func TypeOf(f *schema.Field) ValueType {
+	return ValueType{
+		Type: f.Type, BaseType: f.BaseType, TypeOID: f.TypeOID, Unsigned: f.Unsigned, Zoned: f.Zoned,
+		MaxLength: f.MaxLength, Precision: f.Precision, Scale: f.Scale, EnumValues: f.EnumValues,
+	}
+}
+
+// Canonical names the parameters whose value the conversation itself may know.
+type Canonical string
+
+// The canonical parameters.
+const (
+	CallerPhone    Canonical = "caller_phone"
+	CallerName     Canonical = "caller_name"
+	CallerEmail    Canonical = "caller_email"
+	ServiceAddress Canonical = "service_address"
+)
+
+// IsCanonical tells whether a parameter name is one of the four.
+func IsCanonical(name string) bool {
+	switch Canonical(name) {
+	case CallerPhone, CallerName, CallerEmail, ServiceAddress:
+		return true
+	}
+	return false
+}
+
+// ParamFormat is how a value is read before it meets the column's type.
+type ParamFormat string
+
+// The formats. Phone and Email are matched in up to four stored forms.
+const (
+	Plain ParamFormat = ""
+	Phone ParamFormat = "phone"
+	Email ParamFormat = "email"
+)
+
+// Variants is the number of slots that phones and e-mail addresses take; unused
+// ones repeat the last form, so the text and the plan never change.
+const Variants = 4
+
+// Param is one parameter of the tool.
+type Param struct {
+	Name        string      `json:"name"`
+	Type        ValueType   `json:"type"`
+	Format      ParamFormat `json:"format,omitempty"`
+	Required    bool        `json:"required"`
+	Description string      `json:"description,omitempty"`
+	CallerOnly  bool        `json:"callerOnly,omitempty"`
+}
+
+// Result is one leaf of a row, in the order of the statement's columns.
+type Result struct {
+	Leaf string    `json:"leaf"`
+	Type ValueType `json:"type"`
+	// From is the column it is read from, for the egress map and scoping.
+	From schema.ColumnRef `json:"from"`
+	// Key marks a primary-key leaf that an insert returns.
+	Key bool `json:"key,omitempty"`
+}
+
+// Use is something the statement depends on.
+type Use struct {
+	Schema  string   `json:"schema"`
+	Object  string   `json:"object"`
+	Columns []string `json:"columns"`
+	Digest  string   `json:"digest"` // of the object's used columns and keys
+}
+
+// Digest is the SHA-256 of the plan's canonical JSON, in hex. It is what an
+// operator reviews and what publishing keeps.
+func (p *Plan) Digest() string {
+	b, err := json.Marshal(p)
+	if err != nil { // every member is plain data
+		panic("plan: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
