@@ -1,0 +1,166 @@
+package privatedb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// postgresEngine runs PostgreSQL.
+type postgresEngine struct{}
+
+func (postgresEngine) kind() string  { return "postgres" }
+func (postgresEngine) admin() string { return "postgres" }
+
+// stopSignal asks for a fast shutdown: clients are cut off, data is safe.
+func (postgresEngine) stopSignal() syscall.Signal { return syscall.SIGINT }
+
+// orphanSignal asks for an immediate shutdown, which, unlike a kill, also
+// gives back the shared memory.
+func (postgresEngine) orphanSignal() syscall.Signal { return syscall.SIGQUIT }
+
+// initialise leaves data and the file password, the administrator's first one.
+func (postgresEngine) initialise(ctx context.Context, install Install, as account, dir string) error {
+	password := filepath.Join(dir, "password")
+	if err := as.write(password, []byte(rand.Text())); err != nil {
+		return err
+	}
+	return command{as: as, program: install.sibling("initdb"), dir: dir, orphaned: syscall.SIGKILL, args: []string{
+		"-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "scram-sha-256", "--pwfile=" + password,
+		"--no-sync", "-E", "UTF8", "--locale=C",
+	}}.run(ctx)
+}
+
+func (postgresEngine) configure(s *Server) error {
+	settings := []string{
+		"listen_addresses='127.0.0.1'",
+		// Relative to the data folder: a socket's path may have 107 bytes only.
+		"unix_socket_directories='.'",
+		"ssl=on",
+		"ssl_ca_file=" + quotePostgresSetting(s.home.path("ca.pem")),
+		"ssl_cert_file=" + quotePostgresSetting(s.home.path("server.pem")),
+		"ssl_key_file=" + quotePostgresSetting(s.home.path("server-key.pem")),
+		"password_encryption='scram-sha-256'",
+		"timezone='GMT'", "log_timezone='GMT'",
+		"shared_buffers='32MB'",
+		"jit=off",
+	}
+	if s.options.NoSync {
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	}
+	for _, setting := range s.options.Settings {
+		name, value, _ := strings.Cut(setting, "=")
+		settings = append(settings, name+"="+quotePostgresSetting(value))
+	}
+	file, err := os.OpenFile(filepath.Join(s.DataDir, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("privatedb: open server settings: %w", err)
+	}
+	_, err = file.WriteString("\n" + strings.Join(settings, "\n") + "\n")
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("privatedb: write server settings: %w", err)
+	}
+	// TLS with a password over the network, and no other way in.
+	hba := "hostssl all all 127.0.0.1/32 scram-sha-256\nhostssl replication all 127.0.0.1/32 scram-sha-256\n"
+	return s.as.write(filepath.Join(s.DataDir, "pg_hba.conf"), []byte(hba))
+}
+
+func quotePostgresSetting(value string) string {
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+}
+
+func (postgresEngine) args(s *Server) []string {
+	return []string{"-D", s.DataDir, "-p", strconv.Itoa(s.Port)}
+}
+
+// ready exchanges the password of the shared template for the server's own
+// the first time.
+func (e postgresEngine) ready(ctx context.Context, s *Server) error {
+	first := s.home.path("system", "password")
+	password, err := os.ReadFile(first)
+	if errors.Is(err, os.ErrNotExist) {
+		_, err = e.query(ctx, s, "", "SELECT 1")
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("privatedb: read first password: %w", err)
+	}
+	if _, err := e.queryAs(ctx, s, string(password), "", "ALTER ROLE postgres PASSWORD '"+s.AdminPassword+"'"); err != nil {
+		return err
+	}
+	return os.RemoveAll(s.home.path("system"))
+}
+
+func (e postgresEngine) query(ctx context.Context, s *Server, database, sql string) ([][]string, error) {
+	return e.queryAs(ctx, s, s.AdminPassword, database, sql)
+}
+
+func (postgresEngine) queryAs(ctx context.Context, s *Server, password, database, sql string) ([][]string, error) {
+	if database == "" {
+		database = "postgres"
+	}
+	config, err := pgconn.ParseConfig("host=localhost sslmode=disable user=postgres")
+	if err != nil {
+		return nil, fmt.Errorf("privatedb: make connection settings: %w", err)
+	}
+	config.Host, config.Port = s.Host, uint16(s.Port)
+	config.User, config.Password, config.Database = s.AdminUser, password, database
+	config.TLSConfig = s.authority.clientTLS(s.Host)
+	config.Fallbacks = nil
+	config.RuntimeParams = nil
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("privatedb: connect as administrator: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	results, err := conn.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("privatedb: run administrator's SQL: %w", err)
+	}
+	if len(results) == 0 {
+		return nil, nil
+	}
+	return textRows(results[len(results)-1].Rows), nil
+}
+
+// textRows turns driver values into text, nil into NULL.
+func textRows(values [][][]byte) [][]string {
+	rows := make([][]string, len(values))
+	for i, row := range values {
+		rows[i] = make([]string, len(row))
+		for j, value := range row {
+			rows[i][j] = "NULL"
+			if value != nil {
+				rows[i][j] = string(value)
+			}
+		}
+	}
+	return rows
+}
+
+// killed gives back the System V segment that a killed server keeps; its id
+// is the second number in the seventh line of postmaster.pid.
+func (postgresEngine) killed(s *Server) {
+	const segmentLine = 6
+	raw, err := os.ReadFile(filepath.Join(s.DataDir, "postmaster.pid"))
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(raw), "\n")
+	if len(lines) <= segmentLine {
+		return
+	}
+	if fields := strings.Fields(lines[segmentLine]); len(fields) == 2 {
+		if id, err := strconv.Atoi(fields[1]); err == nil {
+			removeSharedMemory(id)
+		}
+	}
+}
