@@ -51,10 +51,14 @@ func (postgresEngine) configure(s *Server) error {
 		"password_encryption='scram-sha-256'",
 		"timezone='GMT'", "log_timezone='GMT'",
 		"shared_buffers='32MB'",
+		// In the data folder, which Close removes whatever became of the server.
+		"dynamic_shared_memory_type='mmap'",
 		"jit=off",
 	}
 	if s.options.NoSync {
-		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+		// synchronous_commit stays on: it hands each commit to the kernel, so
+		// that a killed server keeps it.
+		settings = append(settings, "fsync=off", "full_page_writes=off")
 	}
 	for _, setting := range s.options.Settings {
 		name, value, _ := strings.Cut(setting, "=")

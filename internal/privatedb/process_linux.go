@@ -46,6 +46,15 @@ func abandoned(path string) bool {
 	return unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }
 
+// freeBytes is the room left on the file system of dir, 0 when it has none.
+func freeBytes(dir string) uint64 {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0
+	}
+	return stat.Bavail * uint64(stat.Bsize)
+}
+
 // removeSharedMemory drops a System V segment that a killed server left.
 func removeSharedMemory(id int) {
 	// It is gone already when the server ended in order.

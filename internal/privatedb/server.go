@@ -22,7 +22,8 @@ const startLimit = 60 * time.Second
 // certificate names localhost and 127.0.0.1.
 type Options struct {
 	// NoSync gives up durability against a power cut of the machine for
-	// speed. A killed server still finds every committed row again.
+	// speed, and lets the data lie in memory. A killed server still finds
+	// every committed row again.
 	NoSync bool
 	// Hosts are further names and addresses for the server's certificate.
 	Hosts []string
@@ -91,7 +92,7 @@ func Start(ctx context.Context, install Install, options Options) (*Server, erro
 	}
 	s.CAPEM = s.authority.PEM()
 	var err error
-	if s.home, err = newHome(s.as); err != nil {
+	if s.home, err = newHome(s.as, options.NoSync); err != nil {
 		return nil, err
 	}
 	s.DataDir = s.home.path("data")
