@@ -48,6 +48,17 @@ const (
 	Overloaded       Code = "overloaded"
 	ShuttingDown     Code = "shutting_down"
 
+	// What keeps the process from starting, for the operator at its terminal.
+	MasterKeyMissing     Code = "master_key_missing"
+	MasterKeyPermissions Code = "master_key_permissions"
+	MasterKeyInvalid     Code = "master_key_invalid"
+	MasterKeyWrong       Code = "master_key_wrong"
+	StoreLocked          Code = "store_locked"
+	StoreNewer           Code = "store_too_new"
+	StoreDamaged         Code = "store_damaged"
+	DataFolderUnusable   Code = "data_folder_unusable"
+	BackupExists         Code = "backup_exists"
+
 	// Where a customer's database is, and whether we may go there.
 	HostInvalid          Code = "host_invalid"
 	HostNotAllowed       Code = "host_not_allowed"
@@ -79,6 +90,7 @@ const (
 	SchemaUnreadable    Code = "schema_unreadable"
 	NotReadOnly         Code = "session_not_read_only"
 	ServerBusy          Code = "server_full"
+	DatabaseBusy        Code = "database_busy"
 	ServerStarting      Code = "server_starting"
 	ProtocolError       Code = "protocol_error"
 	DatabaseTimeout     Code = "database_timeout"

@@ -1,0 +1,72 @@
+# flowyte. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+KIND ?= postgres
+T ?= 60s
+export CGO_ENABLED ?= 0
+GO ?= go
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X flowyte/internal/cli.version=$(VERSION)
+
+## demo: run the main job on a private database and a demo company (KIND=mysql for MariaDB)
+.PHONY: demo
+demo: build
+	@scripts/fetch-databases.sh $(if $(filter mysql,$(KIND)),mariadb,postgres)
+	@bin/flowyte demo --kind $(KIND) $(DEMO_ARGS)
+
+## test: fetch what the tests need and run all of them
+.PHONY: test
+test:
+	@scripts/test.sh
+
+## check: format, vet, staticcheck, generated files, and all tests with the race detector
+.PHONY: check
+check: format-check vet staticcheck generated-check
+	@scripts/test.sh
+
+.PHONY: format-check
+format-check:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: staticcheck
+staticcheck:
+	$(GO) tool staticcheck ./...
+
+## generate: write the generated files anew
+.PHONY: generate
+generate:
+	$(GO) generate ./...
+
+.PHONY: generated-check
+generated-check:
+	@scripts/generated-check.sh
+
+## build: the one static binary, bin/flowyte
+.PHONY: build
+build:
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/flowyte ./cmd/flowyte
+
+## bench: measure; prints one table of ratios
+.PHONY: bench
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/live/... ./internal/auth/... ./internal/egress/... ./internal/plan/...
+
+## fuzz: every fuzz target for T each (T=60s)
+.PHONY: fuzz
+fuzz:
+	@scripts/fuzz.sh $(T)
+
+## release-check: all servers present, both architectures build, vulnerabilities looked up by hand
+.PHONY: release-check
+release-check:
+	@scripts/release-check.sh
+
+## help: this list
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | awk -F': ' '{printf "  make %-14s %s\n", $$1, $$2}'
