@@ -33,11 +33,13 @@ func ParseHost(s string) (Host, error) {
 	if addr, ok := parseAddr(s); ok {
 		return Host{addr: addr}, nil
 	}
-	name := strings.ToLower(strings.TrimSuffix(s, "."))
+	// Lower case comes after the check: Unicode has letters outside ASCII whose
+	// lower case is inside.
+	name := strings.TrimSuffix(s, ".")
 	if !isName(name) {
 		return Host{}, fault.New(fault.HostInvalid)
 	}
-	return Host{name: name}, nil
+	return Host{name: strings.ToLower(name)}, nil
 }
 
 func parseAddr(s string) (netip.Addr, bool) {
@@ -68,14 +70,14 @@ func isLabel(l string) bool {
 		return false
 	}
 	return strings.IndexFunc(l, func(r rune) bool {
-		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}) < 0
 }
 
 // isNumber recognises a last label that makes the whole an IPv4 address for
 // lenient parsers: decimal, octal or hexadecimal digits.
 func isNumber(label string) bool {
-	digits, hex := strings.CutPrefix(label, "0x")
+	digits, hex := strings.CutPrefix(strings.ToLower(label), "0x")
 	return strings.IndexFunc(digits, func(r rune) bool {
 		return (r < '0' || r > '9') && (!hex || r < 'a' || r > 'f')
 	}) < 0
