@@ -100,7 +100,10 @@ func Find(f Flavor) (Install, error) {
 func (s spec) candidates(cached string) []string {
 	var paths []string
 	if onPath, err := exec.LookPath(filepath.Base(s.programs[0])); err == nil {
-		paths = append(paths, onPath)
+		// A link may stand alone, away from the programs and files beside its target.
+		if target, err := filepath.EvalSymlinks(onPath); err == nil {
+			paths = append(paths, target)
+		}
 	}
 	for _, root := range []string{"/", cached} {
 		for _, program := range s.programs {
