@@ -85,7 +85,6 @@ var rows = []Def{
 	{PermissionDenied, 422, "The database user may not do this", "The server refused for lack of a privilege.", "Grant the right with the SQL of GET /integrations/{kind}/sql/scripts.", false, warn},
 	{CredentialCorrupt, 503, "The stored credentials cannot be read", "The sealed credentials do not open; they were changed or belong elsewhere.", "Connect again with the credentials; check the data folder's integrity.", false, fatal},
 	{ServerUnsupported, 422, "This server version is not supported", "The server is older than the oldest supported version.", "Use PostgreSQL 13 or newer, MySQL 9, or MariaDB 10.11 or newer.", false, info},
-	{DatabaseBusy, 503, "All connections to the database are in use", "No connection to the database became free within the time limit.", "Try again after the time in Retry-After; if it persists, look for slow statements on the database.", true, warn},
 	{ConnectionLost, 422, "The connection to the database was lost", "The server or the network ended the connection before the answer was complete.", "Try again; if it persists, look in the database server's log.", true, warn},
 
 	{NotConnected, 404, "Not connected", "The organisation has no connection of this kind.", "Connect with POST /integrations/{kind}/connect.", false, info},

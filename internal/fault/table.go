@@ -99,7 +99,6 @@ const (
 	PermissionDenied    Code = "permission_denied"
 	CredentialCorrupt   Code = "credential_corrupt"
 	ServerUnsupported   Code = "server_unsupported"
-	DatabaseBusy        Code = "database_busy"
 	ConnectionLost      Code = "connection_lost"
 
 	// Integrations and scoping.
