@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"internal/id":     {},
 	"internal/secret": {"internal/fault"},
 	"internal/schema": {},
+	"internal/wire":   {"internal/fault"},
 
 	// The language.
 	"internal/binding": {"api", "internal/fault", "internal/plan", "internal/schema"},
