@@ -5,7 +5,7 @@ import "encoding/json"
 // AgentRequest creates an agent.
 type AgentRequest struct {
 	Name        string   `json:"name"`
-	Description string   `json:"description,omitempty"`
+	Description string   `json:"description,omitempty" text:"multiline"`
 	Country     string   `json:"country,omitempty"`  // ISO 3166 alpha-2, for phones
 	TimeZone    string   `json:"timeZone,omitempty"` // IANA, for zoned values
 	Channels    []string `json:"channels,omitempty"` // voice, chat
@@ -14,7 +14,7 @@ type AgentRequest struct {
 // AgentPatch changes an agent; absent fields stay.
 type AgentPatch struct {
 	Name        *string   `json:"name,omitempty"`
-	Description *string   `json:"description,omitempty"`
+	Description *string   `json:"description,omitempty" text:"multiline"`
 	Country     *string   `json:"country,omitempty"`
 	TimeZone    *string   `json:"timeZone,omitempty"`
 	Channels    *[]string `json:"channels,omitempty"`
@@ -39,7 +39,7 @@ type Agent struct {
 // BindingRequest maps an operation onto a skill.
 type BindingRequest struct {
 	ToolName       string            `json:"toolName"`
-	Description    string            `json:"description,omitempty"`
+	Description    string            `json:"description,omitempty" text:"multiline"`
 	Operation      string            `json:"operation"`
 	Inputs         []BindingInput    `json:"inputs,omitempty"`
 	SQLSearch      *SQLSearch        `json:"sqlSearch,omitempty"`
@@ -55,7 +55,7 @@ type BindingInput struct {
 	Param       string `json:"param"`
 	Arg         string `json:"arg"` // the filter column
 	Required    bool   `json:"required,omitempty"`
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" text:"multiline"`
 	Format      string `json:"format,omitempty"` // phone, email
 	CallerOnly  bool   `json:"callerOnly,omitempty"`
 }
@@ -93,9 +93,9 @@ type InputObject struct {
 	Field       string          `json:"field"`
 	Param       string          `json:"param,omitempty"`
 	Required    *bool           `json:"required,omitempty"`
-	Description string          `json:"description,omitempty"`
+	Description string          `json:"description,omitempty" text:"multiline"`
 	Format      string          `json:"format,omitempty"`
-	Const       json.RawMessage `json:"const,omitempty"`
+	Const       json.RawMessage `json:"const,omitempty" text:"multiline"`
 	System      string          `json:"system,omitempty"` // now, uuid, conversation_id, caller_phone
 }
 
@@ -195,7 +195,7 @@ type ErrorHandling struct {
 type SkillPatch struct {
 	Name                     *string   `json:"name,omitempty"`
 	ToolName                 *string   `json:"toolName,omitempty"`
-	Description              *string   `json:"description,omitempty"`
+	Description              *string   `json:"description,omitempty" text:"multiline"`
 	IsEnabled                *bool     `json:"isEnabled,omitempty"`
 	TimeoutMs                *int      `json:"timeoutMs,omitempty"`
 	MaxRows                  *int      `json:"maxRows,omitempty"`
@@ -207,7 +207,7 @@ type SkillPatch struct {
 
 // PublishRequest is the body of publish; it may be empty.
 type PublishRequest struct {
-	Note string `json:"note,omitempty"`
+	Note string `json:"note,omitempty" text:"multiline"`
 }
 
 // RollbackRequest names the version to make live again.

@@ -1,6 +1,10 @@
 // Package api holds the wire types of the service: what it reads and what it
 // answers. It depends on the standard library alone, so that any client can
 // import it. Fields are added, never renamed.
+//
+// In a request a field is required unless it has omitempty or is a pointer. A
+// string may have 4 KiB and no control characters; the tags `max:"bytes"` and
+// `text:"multiline"` (line breaks and tabs) say otherwise.
 package api
 
 import (
@@ -86,6 +90,9 @@ func (p *Port) UnmarshalJSON(b []byte) error {
 	*p = Port(b)
 	return nil
 }
+
+// Wanted completes "must be" for a reader whose port was refused.
+func (Port) Wanted() string { return "a port number, as a string or a whole number" }
 
 // Timestamp formats are RFC 3339 in UTC.
 type Timestamp = time.Time

@@ -63,7 +63,7 @@ type Credentials struct {
 	User          string `json:"user"`
 	Password      string `json:"password"`
 	SSLMode       string `json:"sslmode"` // require, verify-ca, verify-full
-	CAPEM         string `json:"ca_pem,omitempty"`
+	CAPEM         string `json:"ca_pem,omitempty" max:"65536" text:"multiline"`
 	WriteUser     string `json:"writeUser,omitempty"`
 	WritePassword string `json:"writePassword,omitempty"`
 }
