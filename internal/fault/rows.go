@@ -23,6 +23,7 @@ var rows = []Def{
 
 	{NotFound, 404, "Not found", "There is nothing here that this key may see.", "Check the path and the id.", false, info},
 	{MethodNotAllowed, 405, "Method not allowed", "The path exists but not with this method.", "See the Allow header and the OpenAPI document.", false, info},
+	{RequestTimeout, 408, "The request did not arrive in time", "The body was not complete within the time limit.", "Send the whole body without pauses.", true, info},
 	{BodyTooLarge, 413, "The body is too large", "The body is over the limit of 256 KiB.", "Send a smaller body.", false, info},
 	{UnsupportedMediaType, 415, "Unsupported media type", "The body must be uncompressed JSON.", "Send `Content-Type: application/json` and no Content-Encoding.", false, info},
 	{RateLimited, 429, "Too many requests", "The organisation has reached its limit.", "Wait for the time in Retry-After.", true, info},
