@@ -60,6 +60,15 @@ type Database struct {
 	DefaultSchema string    `json:"defaultSchema"` // "public"; the database's name on the MySQL family
 	DiscoveredAt  time.Time `json:"discoveredAt"`
 	Objects       []Object  `json:"objects"`
+	// Inherits are the edges between partitions (or inheriting tables) and
+	// their parents, including relations that the role may not select from.
+	Inherits []Inheritance `json:"inherits,omitempty"`
+}
+
+// Inheritance says that selecting from Parent also returns rows of Child.
+type Inheritance struct {
+	Child  Source `json:"child"`
+	Parent Source `json:"parent"`
 }
 
 // ObjectType is the kind of relation.
@@ -100,10 +109,29 @@ type Object struct {
 
 	// PartitionOf is the qualified name of the parent, for a partition.
 	PartitionOf string `json:"partitionOf,omitempty"`
-	// Sources are the columns a view reads, as far as the server tells.
-	Sources []ColumnRef `json:"sources,omitempty"`
+	// PartitionKey are the columns that rows are distributed by, "" for an
+	// expression; Partitions is how many tables hold them, children of
+	// children included.
+	PartitionKey []string `json:"partitionKey,omitempty"`
+	Partitions   int      `json:"partitions,omitempty"`
+	// Sources are the columns a view reads, through other views down to the
+	// tables, as far as the server tells.
+	Sources []Source `json:"sources,omitempty"`
 	// SourcesUnknown is true for a view whose sources cannot be proven.
 	SourcesUnknown bool `json:"sourcesUnknown,omitempty"`
+	// CallsVolatile is true for a view that calls a function with side effects
+	// or changing answers, as far as the server tells.
+	CallsVolatile bool `json:"callsVolatile,omitempty"`
+}
+
+// Source names a column that something depends on, Column "" meaning the whole
+// object. ID and Number are PostgreSQL's oid and attribute number, which keep
+// a block over a rename even of a relation that the role cannot see; they are 0
+// elsewhere.
+type Source struct {
+	ColumnRef
+	ID     uint32 `json:"id,omitempty"`
+	Number int    `json:"number,omitempty"`
 }
 
 // ColumnRef names a column; Column "" means the whole object.
@@ -159,18 +187,21 @@ type Field struct {
 	TypeSchema string `json:"typeSchema,omitempty"`
 	TypeName   string `json:"typeName,omitempty"`
 
-	Unsigned   bool     `json:"unsigned,omitempty"`
-	Zoned      bool     `json:"zoned,omitempty"` // datetime with time zone
-	Nullable   bool     `json:"nullable"`
-	HasDefault bool     `json:"hasDefault,omitempty"`
-	Generated  bool     `json:"generated,omitempty"` // computed by the server
-	Identity   bool     `json:"identity,omitempty"`  // identity always/by default, auto_increment
-	Invisible  bool     `json:"invisible,omitempty"`
-	EnumValues []string `json:"enumValues,omitempty"`
-	MaxLength  *int     `json:"maxLength,omitempty"` // characters
-	Precision  *int     `json:"precision,omitempty"`
-	Scale      *int     `json:"scale,omitempty"`
-	Comment    string   `json:"comment,omitempty"`
+	Unsigned   bool `json:"unsigned,omitempty"`
+	Zoned      bool `json:"zoned,omitempty"` // datetime with time zone
+	Nullable   bool `json:"nullable"`
+	HasDefault bool `json:"hasDefault,omitempty"`
+	Generated  bool `json:"generated,omitempty"` // computed by the server
+	Identity   bool `json:"identity,omitempty"`  // identity always/by default, auto_increment
+	Invisible  bool `json:"invisible,omitempty"`
+	// DerivedFrom are the columns of the same object that a generated column is
+	// computed from: it shows what they hold.
+	DerivedFrom []string `json:"derivedFrom,omitempty"`
+	EnumValues  []string `json:"enumValues,omitempty"`
+	MaxLength   *int     `json:"maxLength,omitempty"` // characters
+	Precision   *int     `json:"precision,omitempty"`
+	Scale       *int     `json:"scale,omitempty"`
+	Comment     string   `json:"comment,omitempty"`
 	// Collation as the server names it; Inexact is true where equality in it
 	// matches more than identical text (case, accents, trailing spaces).
 	Collation string `json:"collation,omitempty"`
@@ -180,10 +211,32 @@ type Field struct {
 	CanUpdate bool `json:"canUpdate,omitempty"`
 }
 
+// Reasons why an index cannot serve an equality on its leading column.
+const (
+	ReasonPartial       = "partial"
+	ReasonExpression    = "expression"
+	ReasonInvalid       = "invalid"
+	ReasonInvisible     = "invisible"
+	ReasonPrefix        = "prefix"
+	ReasonMethod        = "method"
+	ReasonOperatorClass = "operator_class"
+	ReasonCollation     = "collation"
+)
+
+// Reasons why an object is not supported.
+const (
+	ReasonForeignTable = "foreign_table" // another server's data, unbounded in time
+	ReasonNoColumns    = "no_columns"
+	ReasonBrokenView   = "broken_view" // it refers to something that is gone
+)
+
 // Index is one index of an object.
 type Index struct {
 	Name    string   `json:"name"`
-	Columns []string `json:"columns"` // in index order; "" for an expression
+	Columns []string `json:"columns"` // in index order; "" for an expression or a column the role may not select
+	// Touches are further columns it depends on: in expressions, in the
+	// predicate of a partial index, or included.
+	Touches []string `json:"touches,omitempty"`
 	Unique  bool     `json:"unique,omitempty"`
 	Primary bool     `json:"primary,omitempty"`
 	// Immediate is false for deferrable unique constraints.
@@ -193,7 +246,8 @@ type Index struct {
 	// "method", "operator_class", "collation".
 	Usable bool   `json:"usable"`
 	Reason string `json:"reason,omitempty"`
-	// EqualityOnly is true for hash indexes.
+	// EqualityOnly is true for indexes that cannot give rows in the column's
+	// own order: hash, and operator classes that compare text by bytes.
 	EqualityOnly bool   `json:"equalityOnly,omitempty"`
 	Method       string `json:"method,omitempty"` // "btree", "hash", …
 	// NullsDistinct is false for UNIQUE NULLS NOT DISTINCT.

@@ -1,0 +1,93 @@
+package schema
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Words splits an identifier into lower-case words at underscores, dashes,
+// dots, spaces, changes of case and changes between letters and digits:
+// "customerID", "CUSTOMER_ID" and "customer-id" are all [customer id];
+// "SSNLast4" is [ssn last 4].
+func Words(identifier string) []string {
+	var words []string
+	runes := []rune(identifier)
+	start := -1
+	cut := func(end int) {
+		if start >= 0 {
+			words = append(words, strings.ToLower(string(runes[start:end])))
+			start = -1
+		}
+	}
+	for i, r := range runes {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			cut(i)
+			continue
+		}
+		if start >= 0 && boundary(runes, i) {
+			cut(i)
+		}
+		if start < 0 {
+			start = i
+		}
+	}
+	cut(len(runes))
+	return words
+}
+
+// boundary tells whether a word begins at i, which follows a letter or digit.
+func boundary(runes []rune, i int) bool {
+	before, r := runes[i-1], runes[i]
+	switch {
+	case unicode.IsDigit(before) != unicode.IsDigit(r):
+		return true
+	case unicode.IsLower(before) && unicode.IsUpper(r):
+		return true
+	case unicode.IsUpper(before) && unicode.IsUpper(r):
+		// The last capital of a run begins a word: "HTTPServer".
+		return i+1 < len(runes) && unicode.IsLower(runes[i+1])
+	}
+	return false
+}
+
+// Singular is the singular of an English plural as tables are named: "ies" is
+// "y"; "es" after s, x, ch, sh and "s" go. A word that is no such plural is
+// returned as it is.
+func Singular(word string) string {
+	lower := strings.ToLower(word)
+	cut := func(n int) string { return word[:len(word)-n] }
+	switch {
+	case len(lower) > 3 && strings.HasSuffix(lower, "ies"):
+		y := "y"
+		if strings.HasSuffix(word, "IES") {
+			y = "Y"
+		}
+		return cut(3) + y
+	case hasAnySuffix(lower, "ses", "xes", "ches", "shes") && len(lower) > 4:
+		return cut(2)
+	case strings.HasSuffix(lower, "s") && !hasAnySuffix(lower, "ss", "us", "is") && len(lower) > 2:
+		return cut(1)
+	}
+	return word
+}
+
+func hasAnySuffix(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(s, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// fold maps a name to one form for all names that strings.EqualFold calls
+// equal, so that such names can be keys of a map.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, s)
+}
