@@ -22,6 +22,9 @@ const (
 	// maxRecords bounds the records of an answer that are looked at: the
 	// addresses, and the aliases and signatures that may stand beside them.
 	maxRecords = 4 * maxAddresses
+	// maxAnswer bounds an answer over TCP. 64 addresses, their aliases and
+	// signatures need less.
+	maxAnswer = 16 << 10
 	// maxAliases bounds a chain of CNAMEs.
 	maxAliases = 16
 )
@@ -103,7 +106,11 @@ func overTCP(ctx context.Context, server netip.AddrPort, id uint16, q dnsmessage
 	if _, err := io.ReadFull(conn, size[:]); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, binary.BigEndian.Uint16(size[:]))
+	length := binary.BigEndian.Uint16(size[:])
+	if length > maxAnswer {
+		return nil, errTooMany
+	}
+	buf := make([]byte, length)
 	if _, err := io.ReadFull(conn, buf); err != nil {
 		return nil, err
 	}
