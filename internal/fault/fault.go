@@ -38,6 +38,10 @@ type Error struct {
 	// findings of a rejected binding. Its key must be in the OpenAPI document.
 	Extra map[string]any
 
+	// Status replaces the table's HTTP status where the contract gives a code
+	// another one on one route; 0 means the table's.
+	Status int
+
 	cause error
 }
 
@@ -80,6 +84,12 @@ func (e *Error) WithExtra(key string, value any) *Error {
 		e.Extra = map[string]any{}
 	}
 	e.Extra[key] = value
+	return e
+}
+
+// WithStatus answers with another HTTP status than the table's.
+func (e *Error) WithStatus(status int) *Error {
+	e.Status = status
 	return e
 }
 
