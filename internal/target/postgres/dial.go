@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"flowyte/internal/egress"
+	"flowyte/internal/fault"
+	"flowyte/internal/target"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// cancelLimit bounds a cancel request, acknowledgement included: a peer must
+// not hold a second connection for longer than it holds the first.
+const cancelLimit = time.Second
+
+// dialer makes the connections of one session: first the session's own, then
+// one for each cancel request. All go through the guard, and the driver gets
+// them when TLS is up and the peer accepted, so that not even the kind of
+// message it wants to send leaves before.
+type dialer struct {
+	guard *egress.Guard
+	creds *target.Credentials
+	tls   egress.TLSOptions
+
+	raw    *egress.Conn
+	secure *tls.Conn
+	screen *screen
+	key    egress.Pin
+}
+
+// dial is the driver's DialFunc. The address it asks for says nothing that the
+// credentials do not say better.
+func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	if d.raw != nil {
+		return d.dialAgain(ctx)
+	}
+	raw, err := d.guard.Dial(ctx, d.creds.Host, d.creds.Port)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := encrypt(ctx, raw, d.tls)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	d.raw, d.secure = raw, secure
+	d.key = egress.PinOf(secure.ConnectionState().PeerCertificates[0])
+	return secure, nil
+}
+
+// dialAgain reaches the very server of the first connection, by its address
+// and, where no certificate is verified, by its key.
+func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
+	to, err := netip.ParseAddrPort(d.raw.RemoteAddr().String())
+	if err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cancelLimit)
+	defer cancel()
+	raw, err := d.guard.DialAddr(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	options := d.tls
+	options.Observe = nil
+	if options.Mode == egress.Require {
+		options.Pins = []egress.Pin{d.key}
+	}
+	secure, err := encrypt(ctx, raw, options)
+	if err == nil {
+		// encrypt's deadline was for the handshake; this one stays.
+		err = raw.SetStageDeadline(time.Now().Add(cancelLimit))
+	}
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// frontend is the driver's BuildFrontend.
+func (d *dialer) frontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	d.screen = newScreen(r)
+	return pgproto3.NewFrontend(d.screen, w)
+}
+
+// sslRequest asks a PostgreSQL server for TLS; it is all that is ever sent in
+// clear.
+var sslRequest = []byte{0, 0, 0, 8, 4, 210, 22, 47}
+
+// encrypt asks for TLS and does the handshake. ctx must have a deadline. The
+// server's one byte of answer is read alone: whatever it sends behind it meets
+// the TLS layer and not the protocol.
+func encrypt(ctx context.Context, raw *egress.Conn, options egress.TLSOptions) (*tls.Conn, error) {
+	config, err := egress.TLS(options)
+	if err != nil {
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	if err := raw.SetStageDeadline(deadline); err != nil {
+		return nil, fault.Wrap(fault.Unreachable, err)
+	}
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	defer stop()
+	if _, err := raw.Write(sslRequest); err != nil {
+		return nil, fault.Wrap(fault.Unreachable, plain(err))
+	}
+	var answer [1]byte
+	if _, err := io.ReadFull(raw, answer[:]); err != nil {
+		return nil, fault.Wrap(fault.Unreachable, plain(err))
+	}
+	switch answer[0] {
+	case 'S':
+	case 'N':
+		return nil, fault.New(fault.TLSNotOffered)
+	default:
+		return nil, fault.Wrap(fault.Unreachable, errNotPostgres)
+	}
+	secure := tls.Client(raw, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, egress.TranslateTLS(err)
+	}
+	return secure, nil
+}
+
+var errNotPostgres = errors.New("postgres: the answer to the TLS request is neither yes nor no")

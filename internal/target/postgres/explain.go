@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"flowyte/internal/fault"
+	"flowyte/internal/plan"
+	"flowyte/internal/target"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// plannerSettings make the server plan for any value, and take an index
+// wherever there is one, so that the answer does not depend on how many rows a
+// table has today.
+var plannerSettings = command{text: "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_seqscan', 'off', true)"}
+
+// Explain implements target.Session. The statement is prepared, which proves
+// that the server accepts it and that its columns are the plan's, and then
+// explained under its name.
+func (s *Session) Explain(ctx context.Context, p *plan.Plan) (*target.Explanation, error) {
+	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	commands, err := s.explanation(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var text []byte
+	err = s.batch(ctx, commands, func(i int, rr *pgconn.ResultReader) error {
+		for rr.NextRow() {
+			if strings.HasPrefix(commands[i].text, "EXPLAIN ") && len(rr.Values()) == 1 {
+				text = append(text, rr.Values()[0]...)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return readExplanation(text, p)
+}
+
+// explanation prepares the statement and lists the commands that explain it.
+func (s *Session) explanation(ctx context.Context, p *plan.Plan) ([]command, error) {
+	commands := append(s.opening(), plannerSettings)
+	if !s.pooled {
+		st, known := s.statements[p.Statement]
+		if !known {
+			var err error
+			if st, err = s.prepare(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		return append(commands, explain(st.description.Name, p), rollback), nil
+	}
+	description, err := s.conn.Prepare(ctx, "", p.Statement, nil)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	if _, err := newStatement(p, len(description.ParamOIDs), description.Fields); err != nil {
+		return nil, err
+	}
+	// Poolers rename what is prepared by the protocol, so that EXECUTE would not
+	// find it. The name is random because a failure leaves it behind.
+	name := "flowyte_" + strings.ToLower(rand.Text())
+	return append(commands, command{text: "PREPARE " + name + " AS " + p.Statement}, explain(name, p), command{text: "DEALLOCATE " + name}, rollback), nil
+}
+
+func explain(name string, p *plan.Plan) command {
+	text := "EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) EXECUTE " + name
+	if n := len(p.Slots); n > 0 {
+		text += "(" + strings.Repeat("NULL, ", n-1) + "NULL)"
+	}
+	return command{text: text}
+}
+
+// node is what is read of one node of the server's plan.
+type node struct {
+	Type     string `json:"Node Type"`
+	Schema   string `json:"Schema"`
+	Relation string `json:"Relation Name"`
+	Index    string `json:"Index Name"`
+	Cond     string `json:"Index Cond"`
+	Filter   string `json:"Filter"`
+	Plans    []node `json:"Plans"`
+}
+
+func readExplanation(text []byte, p *plan.Plan) (*target.Explanation, error) {
+	var plans []struct{ Plan node }
+	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
+		return nil, fault.Wrap(fault.ProtocolError, errCell)
+	}
+	r := reading{object: p.Object.Schema + "." + p.Object.Object}
+	r.walk(plans[0].Plan, "")
+	indexes := r.elsewhere
+	if r.found {
+		indexes = r.indexes
+	}
+	return &target.Explanation{
+		// A scan that applies the parameter row by row means that some part,
+		// such as one partition, has no index to offer.
+		UsesIndex: len(indexes) > 0 && !r.scans,
+		Indexes:   indexes,
+		Nodes:     r.nodes,
+	}, nil
+}
+
+// reading collects what a plan says about the object of the statement. The
+// object itself is not in the plan of a view or a partitioned table; then what
+// they consist of stands for it.
+type reading struct {
+	object    string
+	found     bool     // the object is in the plan
+	scans     bool     // a parameter is compared with every row of something
+	indexes   []string // of the object, searched by a parameter
+	elsewhere []string // of other relations, searched by a parameter
+	nodes     []string
+}
+
+// parameter finds a placeholder in the text of a condition. Identifiers with a
+// dollar sign are written in quotation marks, and are taken out first.
+var (
+	parameter = regexp.MustCompile(`\$[1-9]`)
+	quoted    = regexp.MustCompile(`"(?:[^"]|"")*"|'(?:[^']|'')*'`)
+)
+
+func byParameter(condition string) bool {
+	return parameter.MatchString(quoted.ReplaceAllString(condition, ""))
+}
+
+// walk visits a node and what is below it. relation is that of the enclosing
+// scan: the index scans below a bitmap heap scan do not name theirs.
+func (r *reading) walk(n node, relation string) {
+	r.nodes = append(r.nodes, clean(n.Type, 64))
+	if n.Relation != "" {
+		relation = n.Schema + "." + n.Relation
+		r.found = r.found || relation == r.object && n.Type != "ModifyTable"
+	}
+	if n.Index != "" && byParameter(n.Cond) {
+		name := clean(n.Index, 256)
+		if relation == r.object {
+			r.indexes = appendNew(r.indexes, name)
+		} else {
+			r.elsewhere = appendNew(r.elsewhere, name)
+		}
+	}
+	if n.Type == "Seq Scan" && byParameter(n.Filter) {
+		r.scans = true
+	}
+	for _, below := range n.Plans {
+		r.walk(below, relation)
+	}
+}
+
+func appendNew(list []string, name string) []string {
+	if slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}

@@ -1,0 +1,213 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"flowyte/internal/egress"
+	"flowyte/internal/fault"
+	"flowyte/internal/schema"
+	"flowyte/internal/target"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// closeLimit bounds Close: a goodbye, and the clean-up after a cancelled
+	// statement, may be waiting for a peer that has gone.
+	closeLimit = 900 * time.Millisecond
+	// rollbackLimit bounds the one round trip that ends a failed transaction.
+	rollbackLimit = 500 * time.Millisecond
+)
+
+// Session is one connection. It implements target.Session.
+type Session struct {
+	conn    *pgconn.PgConn
+	dialer  *dialer
+	purpose target.Purpose
+	limits  target.Limits
+	server  schema.Server
+
+	// pooled: a pooler stands between, so neither settings nor prepared
+	// statements outlive a transaction.
+	pooled bool
+	broken bool
+
+	statements map[string]*statement // by text, direct sessions only
+	named      int                   // statements ever prepared
+	args       arguments             // reused by every run
+}
+
+var _ target.Session = (*Session)(nil)
+
+// Server implements target.Session.
+func (s *Session) Server() schema.Server { return s.server }
+
+// ServerKey implements target.Session.
+func (s *Session) ServerKey() egress.Pin { return s.dialer.key }
+
+// Broken implements target.Session.
+func (s *Session) Broken() bool {
+	return s.broken || s.conn.IsClosed() || s.conn.TxStatus() != 'I' || s.readOnlyLost()
+}
+
+// readOnlyLost tells whether the server reported that a session for reading
+// may write. Servers report it from version 14 on.
+func (s *Session) readOnlyLost() bool {
+	return !s.pooled && s.purpose != target.ForWrites && s.conn.ParameterStatus("default_transaction_read_only") == "off"
+}
+
+// Close implements target.Session.
+func (s *Session) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	defer s.dialer.raw.Close()
+	if !s.conn.IsClosed() {
+		_ = s.conn.Close(ctx) // a failed goodbye is a goodbye
+		return
+	}
+	select {
+	case <-s.conn.CleanupDone():
+	case <-ctx.Done():
+	}
+}
+
+// command is one statement of a batch. Its values are text, nil for NULL.
+type command struct {
+	text   string
+	values [][]byte
+}
+
+// begin starts a transaction that cannot write, and carries the session's
+// settings into it where the session itself cannot.
+var (
+	beginReadOnly = command{text: "BEGIN READ ONLY"}
+	begin         = command{text: "BEGIN"}
+	commit        = command{text: "COMMIT"}
+	rollback      = command{text: "ROLLBACK"}
+)
+
+// localSettings applies sessionSettings to the present transaction and returns
+// whether that is read-only.
+func localSettings(purpose target.Purpose) command {
+	var text strings.Builder
+	text.WriteString("SELECT pg_catalog.current_setting('transaction_read_only')")
+	for _, set := range sessionSettings(purpose) {
+		text.WriteString(", pg_catalog.set_config('" + set.name + "', '" + set.value + "', true)")
+	}
+	return command{text: text.String()}
+}
+
+// pooledSettings holds the texts, which are the same for every session.
+var pooledSettings = map[target.Purpose]command{
+	target.ForReads:   localSettings(target.ForReads),
+	target.ForWrites:  localSettings(target.ForWrites),
+	target.ForCatalog: localSettings(target.ForCatalog),
+}
+
+// opening is how a read-only transaction of this session begins.
+func (s *Session) opening() []command {
+	if s.pooled {
+		return []command{beginReadOnly, pooledSettings[s.purpose]}
+	}
+	return []command{beginReadOnly}
+}
+
+// read runs one read-only statement and hands its result to each: by itself on
+// a direct session, whose default is a read-only transaction, else as
+// transaction, settings, statement and commit in one round trip. Errors are
+// faults, except each's own.
+func (s *Session) read(ctx context.Context, c command, each func(*pgconn.ResultReader) error) error {
+	if s.pooled {
+		commands := append(s.opening(), c, commit)
+		return s.batch(ctx, commands, func(i int, rr *pgconn.ResultReader) error {
+			if i == len(commands)-2 {
+				return each(rr)
+			}
+			return nil
+		})
+	}
+	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	rr := s.conn.ExecParams(ctx, c.text, c.values, nil, nil, nil)
+	return s.finish(ctx, rr, each(rr))
+}
+
+// finish reads a result to its end. own is what the reader of the rows made of
+// them; the server's error is the better one.
+func (s *Session) finish(ctx context.Context, rr *pgconn.ResultReader, own error) error {
+	if s.broken {
+		// Nobody waits for the rest of what a broken session sends.
+		return own
+	}
+	_, err := rr.Close()
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	return own
+}
+
+// failed translates a driver's error and remembers what it means for the
+// session: after the server's own error it goes on, after any other it cannot.
+func (s *Session) failed(ctx context.Context, err error) error {
+	if stateOf(err) == "" {
+		s.broken = true
+	}
+	return statementFault(ctx, err)
+}
+
+// batch runs commands in one round trip and hands the result of each to each,
+// by its index. In a pooled session the second command must be its settings,
+// whose answer is checked here. After a server's error the transaction is
+// rolled back.
+func (s *Session) batch(ctx context.Context, commands []command, each func(i int, rr *pgconn.ResultReader) error) error {
+	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	var batch pgconn.Batch
+	for _, c := range commands {
+		batch.ExecParams(c.text, c.values, nil, nil, nil)
+	}
+	results := s.conn.ExecBatch(ctx, &batch)
+	var own error
+	for i := 0; own == nil && results.NextResult(); i++ {
+		rr := results.ResultReader()
+		if s.pooled && i == 1 {
+			own = s.mustBeReadOnly(rr)
+		} else {
+			own = each(i, rr)
+		}
+		if s.broken {
+			return own
+		}
+		if _, err := rr.Close(); err != nil {
+			break // results.Close has it, too
+		}
+	}
+	if err := results.Close(); err != nil {
+		f := s.failed(ctx, err)
+		s.rollBack()
+		return f
+	}
+	return own
+}
+
+// mustBeReadOnly reads the answer to the settings.
+func (s *Session) mustBeReadOnly(rr *pgconn.ResultReader) error {
+	if rr.NextRow() && len(rr.Values()) > 0 && string(rr.Values()[0]) == "on" {
+		return nil
+	}
+	s.broken = true
+	return fault.New(fault.NotReadOnly)
+}
+
+// rollBack ends a transaction that failed, so that a pooler gets its server
+// connection back at once.
+func (s *Session) rollBack() {
+	if s.conn.IsClosed() || s.conn.TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackLimit)
+	defer cancel()
+	if _, err := s.conn.ExecParams(ctx, rollback.text, nil, nil, nil, nil).Close(); err != nil {
+		s.broken = true
+	}
+}
