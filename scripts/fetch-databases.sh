@@ -82,15 +82,15 @@ installed() {
     present ""
 }
 
-# mirror prints the address of the archive that serves the machine's release.
-mirror() {
+# mirrors prints the addresses of the archives that serve this machine's
+# release, as apt knows them and, where nothing was ever updated, as the
+# settings have them.
+mirrors() {
     codename=$(. /etc/os-release && say "${VERSION_CODENAME:-}")
-    known=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" 2>/dev/null | sort -u | head -n 1)
-    if [ -z "$known" ]; then
-        # Nothing was ever updated here: read the settings themselves.
-        known=$(mirrors_in_settings "$codename" | head -n 1)
-    fi
-    [ -n "$known" ] && say "$known"
+    {
+        apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" 2>/dev/null | sort -u
+        mirrors_in_settings "$codename"
+    } | sed 's|/*$|/|' | awk '!seen[$0]++'
 }
 
 # mirrors_in_settings CODENAME prints the address of every source of binary
@@ -100,13 +100,13 @@ mirrors_in_settings() {
         [ -r "$file" ] || continue
         awk -v suite="$1" '
             function flush() {
-                if (deb && enabled && wanted) print uri
-                deb = wanted = 0; enabled = 1; uri = ""
+                if (deb && enabled && wanted) printf "%s", uris
+                deb = wanted = 0; enabled = 1; uris = ""
             }
             BEGIN { enabled = 1 }
             /^[ \t]*$/ { flush() }
             tolower($1) == "types:" { for (i = 2; i <= NF; i++) if ($i == "deb") deb = 1 }
-            tolower($1) == "uris:" { uri = $2 }
+            tolower($1) == "uris:" { for (i = 2; i <= NF; i++) uris = uris $i "\n" }
             tolower($1) == "suites:" { for (i = 2; i <= NF; i++) if ($i == suite) wanted = 1 }
             tolower($1) == "enabled:" { enabled = (tolower($2) != "no") }
             END { flush() }' "$file"
@@ -138,20 +138,15 @@ private_apt() {
     "$program" -c="$private/apt.conf" "$@"
 }
 
-# prepare_suite SUITE reads the suite's package lists, once in a run.
+# prepare_suite SUITE reads the suite's package lists, once in a run, from the
+# first archive that has them and whose signature apt accepts.
 prepare_suite() {
     private=$work/apt-$1
     [ -e "$private/ready" ] && return
-    archive=$(mirror) || {
-        reason="no archive of this release is configured for apt"
-        return 1
-    }
-    name=$1
-    [ "$name" = own ] && name=$(. /etc/os-release && say "$VERSION_CODENAME")
+    release=$1
+    [ "$release" = own ] && release=$(. /etc/os-release && say "$VERSION_CODENAME")
     mkdir -p "$private/lists/partial" "$private/cache/archives/partial" "$private/parts"
     : >"$private/status"
-    keys=$(keyring)
-    say "deb ${keys:+[signed-by=$keys] }$archive $name main" >"$private/sources.list"
     # The machine's settings stay in force, for its proxy and the like, apart
     # from what would read or change its state: its sources, pins and hooks.
     cat >"$private/apt.conf" <<SETTINGS
@@ -176,12 +171,18 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "2";
 SETTINGS
-    say "  reading the package lists of $name"
-    if ! private_apt "$1" apt-get -qq update >"$work/log" 2>&1 || grep -q '^[EW]:' "$work/log"; then
-        reason=$(why "the package lists of $name cannot be read")
-        return 1
-    fi
-    touch "$private/ready"
+    keys=$(keyring)
+    reason="no archive of this machine's release is configured for apt"
+    say "  reading the package lists of $release"
+    for archive in $(mirrors); do
+        say "deb ${keys:+[signed-by=$keys] }$archive $release main" >"$private/sources.list"
+        if private_apt "$1" apt-get -qq update >"$work/log" 2>&1 && ! grep -q '^[EW]:' "$work/log"; then
+            touch "$private/ready"
+            return 0
+        fi
+        reason=$(why "the package lists of $release cannot be read")
+    done
+    return 1
 }
 
 # why SENTENCE adds what apt said to the sentence.
@@ -289,11 +290,14 @@ provide() {
     ) 9>"$cache/$1.lock"
 }
 
-case ${1:-core} in
-core) names="postgres mariadb" ;;
-all) names=$ALL ;;
-*) names=$* ;;
-esac
+names=
+for word in "${@:-core}"; do
+    case $word in
+    core) names="$names postgres mariadb" ;;
+    all) names="$names $ALL" ;;
+    *) names="$names $word" ;;
+    esac
+done
 for name in $names; do
     recipe "$name" || {
         say "unknown server $name; known are: $ALL" >&2

@@ -18,11 +18,6 @@ type Database struct {
 	Kind   string // "postgres" or "mysql"
 }
 
-// Login is a user name with its password.
-type Login struct {
-	User, Password string
-}
-
 // Postgres gives a database on the core PostgreSQL.
 func Postgres(t testing.TB) *Database { t.Helper(); return On(t, privatedb.Postgres) }
 
@@ -76,8 +71,8 @@ func New(t testing.TB, server *privatedb.Server) *Database {
 }
 
 // Admin is the server's administrator.
-func (db *Database) Admin() Login {
-	return Login{User: db.Server.AdminUser, Password: db.Server.AdminPassword}
+func (db *Database) Admin() privatedb.Login {
+	return privatedb.Login{User: db.Server.AdminUser, Password: db.Server.AdminPassword}
 }
 
 // Exec runs statements in the database as the administrator, in order. One
@@ -102,9 +97,9 @@ func (db *Database) Query(t testing.TB, statements string) [][]string {
 // customers". A right alone, such as "SELECT", is granted on every table that
 // the database (PostgreSQL: the schema public) has now. It is dropped at the
 // end of the test.
-func (db *Database) User(t testing.TB, grants ...string) Login {
+func (db *Database) User(t testing.TB, grants ...string) privatedb.Login {
 	t.Helper()
-	login := Login{User: randomName("u_"), Password: rand.Text()}
+	login := privatedb.Login{User: randomName("u_"), Password: rand.Text()}
 	name := login.User
 	if db.Kind == "mysql" {
 		name = "'" + login.User + "'@'%'"

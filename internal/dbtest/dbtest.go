@@ -42,9 +42,10 @@ var shared struct {
 }
 
 type lazyServer struct {
-	once   sync.Once
-	server *privatedb.Server
-	err    error
+	once    sync.Once
+	missing error // the server is not on this machine
+	server  *privatedb.Server
+	err     error // it did not start
 }
 
 // Main runs the tests of a package, ends the servers they shared, and exits.
@@ -77,7 +78,10 @@ func closeShared() error {
 // Own starts a server for this test alone and closes it at the test's end.
 func Own(t testing.TB, flavor privatedb.Flavor, options ...privatedb.Options) *privatedb.Server {
 	t.Helper()
-	install := find(t, flavor)
+	install, err := privatedb.Find(flavor)
+	if err != nil {
+		doWithout(t, flavor, err)
+	}
 	chosen := privatedb.Options{NoSync: true}
 	if len(options) > 0 {
 		chosen = options[0]
@@ -94,22 +98,17 @@ func Own(t testing.TB, flavor privatedb.Flavor, options ...privatedb.Options) *p
 	return server
 }
 
-// find fails the test when a core server is missing; when another one is, it
-// skips the test and records the lane.
-func find(t testing.TB, flavor privatedb.Flavor) privatedb.Install {
+// doWithout fails the test when a core server is missing; when another one
+// is, it skips the test and records the lane.
+func doWithout(t testing.TB, flavor privatedb.Flavor, missing error) {
 	t.Helper()
-	install, err := privatedb.Find(flavor)
-	if err == nil {
-		return install
-	}
 	if flavor.Core() {
-		t.Fatal(err)
+		t.Fatal(missing)
 	}
-	if err := recordMissing(os.Getenv(MissingLanes), flavor, err); err != nil {
+	if err := recordMissing(os.Getenv(MissingLanes), flavor, missing); err != nil {
 		t.Error(err)
 	}
-	t.Skip(err)
-	return privatedb.Install{}
+	t.Skip(missing)
 }
 
 // recordMissing appends one line; an empty path means nobody asked.
@@ -131,7 +130,6 @@ func recordMissing(path string, flavor privatedb.Flavor, reason error) error {
 // sharedServer starts the flavour's server the first time it is asked for.
 func sharedServer(t testing.TB, flavor privatedb.Flavor) *privatedb.Server {
 	t.Helper()
-	install := find(t, flavor)
 	shared.Lock()
 	if !shared.open {
 		shared.Unlock()
@@ -144,11 +142,40 @@ func sharedServer(t testing.TB, flavor privatedb.Flavor) *privatedb.Server {
 	}
 	shared.Unlock()
 	lazy.once.Do(func() {
+		var install privatedb.Install
+		if install, lazy.missing = privatedb.Find(flavor); lazy.missing != nil {
+			return
+		}
 		// Not the test's context: the server outlives it.
 		lazy.server, lazy.err = privatedb.Start(context.Background(), install, privatedb.Options{NoSync: true})
 	})
+	if lazy.missing != nil {
+		doWithout(t, flavor, lazy.missing)
+	}
 	if lazy.err != nil {
 		t.Fatal(lazy.err)
 	}
 	return lazy.server
+}
+
+// PgBouncer starts a pooler in transaction mode before db's server for this
+// test alone, and closes it at the test's end. It lets in the given users and
+// the administrator. Where PgBouncer is not on this machine the test is
+// skipped and recorded.
+func PgBouncer(t testing.TB, db *Database, users ...privatedb.Login) *privatedb.Pooler {
+	t.Helper()
+	install, err := privatedb.Find(privatedb.PgBouncer)
+	if err != nil {
+		doWithout(t, privatedb.PgBouncer, err)
+	}
+	pooler, err := privatedb.StartPgBouncer(t.Context(), install, db.Server, users...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pooler.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pooler
 }

@@ -51,8 +51,11 @@ func (a account) own(path string) error {
 	return nil
 }
 
-// copyTree copies src to dst, which must not exist, for the account.
+// copyTree copies src to dst, which must not exist, for the account alone.
 func (a account) copyTree(dst, src string) error {
+	if err := a.mkdir(dst); err != nil {
+		return err
+	}
 	if err := os.CopyFS(dst, os.DirFS(src)); err != nil {
 		return fmt.Errorf("privatedb: copy data folder: %w", err)
 	}

@@ -167,17 +167,17 @@ func (mysqlEngine) query(ctx context.Context, s *Server, database, text string) 
 	defer db.Close()
 	rows, err := db.QueryContext(ctx, text)
 	if err != nil {
-		return nil, fmt.Errorf("privatedb: run administrator's SQL: %w", err)
+		return nil, fmt.Errorf("privatedb: run SQL: %w", err)
 	}
 	defer rows.Close()
 	for {
 		values, err := readRows(rows)
 		if err != nil {
-			return nil, fmt.Errorf("privatedb: run administrator's SQL: %w", err)
+			return nil, fmt.Errorf("privatedb: run SQL: %w", err)
 		}
 		if !rows.NextResultSet() {
 			if err := rows.Err(); err != nil {
-				return nil, fmt.Errorf("privatedb: run administrator's SQL: %w", err)
+				return nil, fmt.Errorf("privatedb: run SQL: %w", err)
 			}
 			return textRows(values), nil
 		}

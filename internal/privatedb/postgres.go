@@ -97,17 +97,27 @@ func (e postgresEngine) ready(ctx context.Context, s *Server) error {
 	if err != nil {
 		return fmt.Errorf("privatedb: read first password: %w", err)
 	}
-	if _, err := e.queryAs(ctx, s, string(password), "", "ALTER ROLE postgres PASSWORD '"+s.AdminPassword+"'"); err != nil {
+	admin := access{host: s.Host, port: s.Port, login: Login{s.AdminUser, string(password)}, authority: s.authority}
+	if _, err := queryPostgres(ctx, admin, "", "ALTER ROLE postgres PASSWORD '"+s.AdminPassword+"'"); err != nil {
 		return err
 	}
 	return os.RemoveAll(s.home.path("system"))
 }
 
-func (e postgresEngine) query(ctx context.Context, s *Server, database, sql string) ([][]string, error) {
-	return e.queryAs(ctx, s, s.AdminPassword, database, sql)
+func (postgresEngine) query(ctx context.Context, s *Server, database, sql string) ([][]string, error) {
+	admin := access{host: s.Host, port: s.Port, login: Login{s.AdminUser, s.AdminPassword}, authority: s.authority}
+	return queryPostgres(ctx, admin, database, sql)
 }
 
-func (postgresEngine) queryAs(ctx context.Context, s *Server, password, database, sql string) ([][]string, error) {
+// access is what a connection over TLS needs to know.
+type access struct {
+	host      string
+	port      int
+	login     Login
+	authority *Authority
+}
+
+func queryPostgres(ctx context.Context, to access, database, sql string) ([][]string, error) {
 	if database == "" {
 		database = "postgres"
 	}
@@ -115,19 +125,20 @@ func (postgresEngine) queryAs(ctx context.Context, s *Server, password, database
 	if err != nil {
 		return nil, fmt.Errorf("privatedb: make connection settings: %w", err)
 	}
-	config.Host, config.Port = s.Host, uint16(s.Port)
-	config.User, config.Password, config.Database = s.AdminUser, password, database
-	config.TLSConfig = s.authority.clientTLS(s.Host)
+	config.Host, config.Port = to.host, uint16(to.port)
+	config.User, config.Password, config.Database = to.login.User, to.login.Password, database
+	config.TLSConfig = to.authority.clientTLS(to.host)
+	// Nothing that the environment of this process may add.
 	config.Fallbacks = nil
 	config.RuntimeParams = nil
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("privatedb: connect as administrator: %w", err)
+		return nil, fmt.Errorf("privatedb: connect: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	results, err := conn.Exec(ctx, sql).ReadAll()
 	if err != nil {
-		return nil, fmt.Errorf("privatedb: run administrator's SQL: %w", err)
+		return nil, fmt.Errorf("privatedb: run SQL: %w", err)
 	}
 	if len(results) == 0 {
 		return nil, nil

@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -50,6 +47,11 @@ type engine interface {
 	orphanSignal() syscall.Signal
 	// killed clears what a killed server leaves outside its data folder.
 	killed(s *Server)
+}
+
+// Login is a user name with its password.
+type Login struct {
+	User, Password string
 }
 
 // Server is one private database server. Its methods may be called from
@@ -99,7 +101,8 @@ func Start(ctx context.Context, install Install, options Options) (*Server, erro
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(err, s.home.remove())
 	}
-	if err := s.launchAnywhere(ctx); err != nil {
+	launch := func(port int) error { s.Port = port; return s.launch(ctx) }
+	if err := onFreePort(launch); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -204,36 +207,6 @@ func (s *Server) prepare(ctx context.Context) error {
 	return s.engine.configure(s)
 }
 
-// makeSystem fills dir with a new system: a copy of the template, which takes
-// a tenth of the time that making one takes.
-func (s *Server) makeSystem(ctx context.Context, dir string) error {
-	initialise := func(dir string) error { return s.engine.initialise(ctx, s.Install, s.as, dir) }
-	ready, err := template(s.Install, s.as, initialise)
-	if errors.Is(err, errNoCache) {
-		return errors.Join(s.as.mkdir(dir), initialise(dir))
-	}
-	if err != nil {
-		return err
-	}
-	return s.as.copyTree(dir, ready)
-}
-
-// launchAnywhere starts the server on a free port, and on another one when
-// somebody took that port in between.
-func (s *Server) launchAnywhere(ctx context.Context) error {
-	const attempts = 5
-	var err error
-	for range attempts {
-		if s.Port, err = freePort(); err != nil {
-			return err
-		}
-		if err = s.launch(ctx); err == nil || portFree(s.Port) {
-			return err
-		}
-	}
-	return err
-}
-
 var errServerEnded = errors.New("the program ended")
 
 // launch starts the program on the prepared folder and waits until it serves.
@@ -270,30 +243,4 @@ func awaitReady(ctx context.Context, p *process, log string, ready func(context.
 	}
 	written, _ := os.ReadFile(log)
 	return fmt.Errorf("privatedb: server does not answer: %w: %w\n%s", err, last, tail(string(written)))
-}
-
-// freePort finds a port that nobody listens on, below the range from which
-// the kernel takes ports for outgoing connections: there it stays free while
-// the server is down between Kill and Restart.
-func freePort() (int, error) {
-	const lowest, ports, attempts = 15000, 17000, 100
-	for range attempts {
-		n, err := rand.Int(rand.Reader, big.NewInt(ports))
-		if err != nil {
-			return 0, fmt.Errorf("privatedb: choose port: %w", err)
-		}
-		if port := lowest + int(n.Int64()); portFree(port) {
-			return port, nil
-		}
-	}
-	return 0, errors.New("privatedb: no free port")
-}
-
-func portFree(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	listener.Close()
-	return true
 }

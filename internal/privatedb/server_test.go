@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +24,16 @@ import (
 // eachFlavor runs test on every server that is on this machine. The core ones
 // must be.
 func eachFlavor(t *testing.T, test func(t *testing.T, install privatedb.Install)) {
-	for _, flavor := range privatedb.Flavors() {
+	each(t, privatedb.Flavors(), test)
+}
+
+// eachCore runs test on the core servers: one of either kind.
+func eachCore(t *testing.T, test func(t *testing.T, install privatedb.Install)) {
+	each(t, []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB}, test)
+}
+
+func each(t *testing.T, flavors []privatedb.Flavor, test func(t *testing.T, install privatedb.Install)) {
+	for _, flavor := range flavors {
 		t.Run(string(flavor), func(t *testing.T) {
 			install, err := privatedb.Find(flavor)
 			if err != nil && flavor.Core() {
@@ -62,15 +70,116 @@ func query(t *testing.T, server *privatedb.Server, sql string) [][]string {
 	return rows
 }
 
-func TestServerAnswersWithItsOwnVersion(t *testing.T) {
+func TestStart(t *testing.T) {
+	checks := map[string]func(t *testing.T, server *privatedb.Server){
+		"answers with its own version": answersWithItsOwnVersion,
+		"TLS is verified in full":      verifiesInFull,
+		"administrator needs TLS":      administratorNeedsTLS,
+		"listens on loopback only":     listensOnLoopbackOnly,
+		"settings reach the server":    settingsReachTheServer,
+		"several statements at once":   runsSeveralStatements,
+		"no account without password":  noAccountWithoutPassword,
+	}
 	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		server := start(t, install, privatedb.Options{NoSync: true})
-		got := query(t, server, "SELECT version()")[0][0]
-		if !strings.Contains(got, install.Version) {
-			t.Errorf("the server says %q, its program says %q", got, install.Version)
+		server := start(t, install, privatedb.Options{
+			NoSync: true, Hosts: []string{"db.example.test"}, Settings: []string{"max_connections=23"}})
+		for name, check := range checks {
+			t.Run(name, func(t *testing.T) { check(t, server) })
 		}
-		t.Log(got)
 	})
+}
+
+func answersWithItsOwnVersion(t *testing.T, server *privatedb.Server) {
+	got := query(t, server, "SELECT version()")[0][0]
+	if !strings.Contains(got, server.Install.Version) {
+		t.Errorf("the server says %q, its program says %q", got, server.Install.Version)
+	}
+	t.Log(got)
+}
+
+func verifiesInFull(t *testing.T, server *privatedb.Server) {
+	other, err := privatedb.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"localhost", "127.0.0.1", "db.example.test"} {
+		if err := connect(t.Context(), server, trusting(t, server.CAPEM, host)); err != nil {
+			t.Errorf("as %s: %v", host, err)
+		}
+	}
+	err = connect(t.Context(), server, trusting(t, server.CAPEM, "other.example.test"))
+	var wrongHost x509.HostnameError
+	if !errors.As(err, &wrongHost) {
+		t.Errorf("a name that is not in the certificate: %v", err)
+	}
+	err = connect(t.Context(), server, trusting(t, other.PEM(), "localhost"))
+	var unknown x509.UnknownAuthorityError
+	if !errors.As(err, &unknown) {
+		t.Errorf("another authority: %v", err)
+	}
+}
+
+func administratorNeedsTLS(t *testing.T, server *privatedb.Server) {
+	err := connect(t.Context(), server, nil)
+	if !refusedLogin(err) {
+		t.Errorf("without TLS: %v", err)
+	}
+}
+
+// refusedLogin tells whether a server turned the user away.
+func refusedLogin(err error) bool {
+	var refused *pgconn.PgError
+	var denied *mysql.MySQLError
+	return errors.As(err, &refused) && refused.Code == "28000" || errors.As(err, &denied) && denied.Number == 1045
+}
+
+func listensOnLoopbackOnly(t *testing.T, server *privatedb.Server) {
+	// Both tables tell the local address as hexadecimal "address:port".
+	port := fmt.Sprintf(":%04X", server.Port)
+	var listening []string
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		raw, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(raw)) {
+			const address, state, listen = 1, 3, "0A"
+			if fields := strings.Fields(line); fields[state] == listen && strings.HasSuffix(fields[address], port) {
+				listening = append(listening, fields[address])
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"0100007F" + port}, listening); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func settingsReachTheServer(t *testing.T, server *privatedb.Server) {
+	show := map[string]string{"postgres": "SHOW max_connections", "mysql": "SELECT @@max_connections"}[server.Kind()]
+	if diff := cmp.Diff([][]string{{"23"}}, query(t, server, show)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func runsSeveralStatements(t *testing.T, server *privatedb.Server) {
+	got := query(t, server, "SELECT 1; SELECT 'a', NULL UNION ALL SELECT 'b', 'c'")
+	if diff := cmp.Diff([][]string{{"a", "NULL"}, {"b", "c"}}, got); diff != "" {
+		t.Error(diff)
+	}
+	if err := server.Exec(t.Context(), "", "SELECT 1; SELECT no_such_column"); err == nil {
+		t.Error("an error in the second statement is lost")
+	}
+}
+
+func noAccountWithoutPassword(t *testing.T, server *privatedb.Server) {
+	empty := map[string]string{
+		"postgres": "SELECT rolname FROM pg_authid WHERE rolcanlogin AND rolpassword IS NULL",
+		// MariaDB makes mariadb.sys locked, as the owner of views.
+		"mysql": "SELECT user, host FROM mysql.user WHERE authentication_string = '' AND user <> 'mariadb.sys'",
+	}[server.Kind()]
+	if got := query(t, server, empty); len(got) > 0 {
+		t.Errorf("anybody may log in as %v", got)
+	}
 }
 
 // connect dials as a client of the product would: the administrator's
@@ -113,82 +222,8 @@ func trusting(t *testing.T, caPEM, host string) *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: host}
 }
 
-func TestTLSIsVerifiedInFull(t *testing.T) {
-	other, err := privatedb.NewAuthority()
-	if err != nil {
-		t.Fatal(err)
-	}
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		server := start(t, install, privatedb.Options{NoSync: true, Hosts: []string{"db.example.test"}})
-		for _, host := range []string{"localhost", "127.0.0.1", "db.example.test"} {
-			if err := connect(t.Context(), server, trusting(t, server.CAPEM, host)); err != nil {
-				t.Errorf("as %s: %v", host, err)
-			}
-		}
-		err := connect(t.Context(), server, trusting(t, server.CAPEM, "other.example.test"))
-		var wrongHost x509.HostnameError
-		if !errors.As(err, &wrongHost) {
-			t.Errorf("a name that is not in the certificate: %v", err)
-		}
-		err = connect(t.Context(), server, trusting(t, other.PEM(), "localhost"))
-		var unknown x509.UnknownAuthorityError
-		if !errors.As(err, &unknown) {
-			t.Errorf("another authority: %v", err)
-		}
-	})
-}
-
-func TestAdministratorNeedsTLS(t *testing.T) {
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		server := start(t, install, privatedb.Options{NoSync: true})
-		err := connect(t.Context(), server, nil)
-		var refused *pgconn.PgError
-		var denied *mysql.MySQLError
-		switch {
-		case errors.As(err, &refused) && refused.Code == "28000":
-		case errors.As(err, &denied) && denied.Number == 1045:
-		default:
-			t.Errorf("without TLS: %v", err)
-		}
-	})
-}
-
-func TestServerListensOnLoopbackOnly(t *testing.T) {
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		server := start(t, install, privatedb.Options{NoSync: true})
-		// Both tables tell the local address as hexadecimal "address:port".
-		port := fmt.Sprintf(":%04X", server.Port)
-		var listening []string
-		for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-			raw, err := os.ReadFile(table)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for line := range strings.Lines(string(raw)) {
-				const address, state, listen = 1, 3, "0A"
-				if fields := strings.Fields(line); fields[state] == listen && strings.HasSuffix(fields[address], port) {
-					listening = append(listening, fields[address])
-				}
-			}
-		}
-		if diff := cmp.Diff([]string{"0100007F" + port}, listening); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestSettingsReachTheServer(t *testing.T) {
-	show := map[string]string{"postgres": "SHOW max_connections", "mysql": "SELECT @@max_connections"}
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		server := start(t, install, privatedb.Options{NoSync: true, Settings: []string{"max_connections=23"}})
-		if diff := cmp.Diff([][]string{{"23"}}, query(t, server, show[server.Kind()])); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
 func TestStartTellsTheServersOwnWords(t *testing.T) {
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
+	eachCore(t, func(t *testing.T, install privatedb.Install) {
 		_, err := privatedb.Start(t.Context(), install, privatedb.Options{Settings: []string{"no_such_setting=1"}})
 		if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 			t.Errorf("the log is not in the error: %v", err)
@@ -242,55 +277,5 @@ func TestPausedServerIsSilent(t *testing.T) {
 			t.Fatal(err)
 		}
 		query(t, server, "SELECT 1")
-	})
-}
-
-// processesOf lists the processes whose command line names dir.
-func processesOf(t *testing.T, dir string) []string {
-	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, line := range lines {
-		if raw, err := os.ReadFile(line); err == nil && strings.Contains(string(raw), dir) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-func TestCloseLeavesNothing(t *testing.T) {
-	endings := map[string]func(*privatedb.Server) error{
-		"running": func(*privatedb.Server) error { return nil },
-		"paused":  (*privatedb.Server).Pause,
-		"killed":  (*privatedb.Server).Kill,
-		"stopped": func(s *privatedb.Server) error { return s.Stop(context.Background()) },
-	}
-	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
-		for name, end := range endings {
-			t.Run(name, func(t *testing.T) {
-				server := start(t, install, privatedb.Options{NoSync: true})
-				if len(processesOf(t, server.DataDir)) == 0 {
-					t.Fatal("the server's process is not to be seen")
-				}
-				if err := end(server); err != nil {
-					t.Fatal(err)
-				}
-				if err := server.Close(); err != nil {
-					t.Fatal(err)
-				}
-				if left := processesOf(t, server.DataDir); left != nil {
-					t.Errorf("processes stay: %v", left)
-				}
-				if _, err := os.Stat(filepath.Dir(server.DataDir)); !errors.Is(err, os.ErrNotExist) {
-					t.Errorf("the folder stays: %v", err)
-				}
-				if err := server.Close(); err != nil {
-					t.Errorf("a second Close: %v", err)
-				}
-			})
-		}
 	})
 }
