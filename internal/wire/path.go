@@ -8,7 +8,7 @@ import (
 // path leads from the document to the value that is being read.
 type path []string
 
-func (p *path) name(name string) { *p = append(*p, "."+shown(name)) }
+func (p *path) name(name string) { *p = append(*p, "."+Shown(name)) }
 func (p *path) index(i int)      { *p = append(*p, "["+strconv.Itoa(i)+"]") }
 func (p *path) pop()             { *p = (*p)[:len(*p)-1] }
 
@@ -24,10 +24,10 @@ func (p path) String() string {
 // maxShown is shorter than any API key.
 const maxShown = 40
 
-// shown is a name that may be repeated in an answer. A name is the sender's
+// Shown is a name that may be repeated in an answer. A name is the sender's
 // own bytes: only what looks like a field of ours, a column or a parameter is
 // shown, and a telephone number or a key in the place of a name is not.
-func shown(name string) string {
+func Shown(name string) string {
 	if name == "" || len(name) > maxShown {
 		return "*"
 	}
