@@ -80,10 +80,11 @@ type piiRule struct {
 	unless [][]string
 	// suffixes are further words that may follow a term of this class.
 	suffixes []string
-	// weak are terms that count only in company: the object's name or another
-	// of its columns must hold one of the words of near.
-	weak [][]string
-	near []string
+	// weak are terms that count only in company: the column's or the object's
+	// name must hold one of the words of near, or another column one of beside.
+	weak   [][]string
+	near   []string
+	beside []string
 	// types that a column of this class can have; none means any but boolean.
 	types []Type
 }
@@ -140,16 +141,16 @@ func (r *piiRule) headed(words []string, terms [][]string) bool {
 	return false
 }
 
-// inCompany looks for the near words in the object's name and its columns.
+// inCompany looks for the words that give a weak term its meaning.
 func (r *piiRule) inCompany(self []string, o *Object) bool {
-	near := func(words []string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(r.near, w) })
+	anyOf := func(words, wanted []string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(wanted, w) })
 	}
-	if near(self) || near(nameWords(o.Name)) {
+	if anyOf(self, r.near) || anyOf(nameWords(o.Name), r.near) {
 		return true
 	}
 	for i := range o.Fields {
-		if words := nameWords(o.Fields[i].Name); !slices.Equal(words, self) && near(words) {
+		if words := nameWords(o.Fields[i].Name); !slices.Equal(words, self) && anyOf(words, r.beside) {
 			return true
 		}
 	}

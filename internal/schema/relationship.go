@@ -181,8 +181,9 @@ func inferenceTargets(db *Database) map[string][]target {
 			continue
 		}
 		if key := soleKey(o); key != nil {
-			name := singularName(o.Name)
-			targets[name] = append(targets[name], target{o, key})
+			for _, name := range singularNames(o.Name) {
+				targets[name] = append(targets[name], target{o, key})
+			}
 		}
 	}
 	return targets
@@ -209,26 +210,37 @@ func soleKey(o *Object) *Field {
 	return sole
 }
 
-func singularName(name string) string {
-	words := Words(name)
+// singularNames are the names that a row of the object may be called by.
+func singularNames(object string) []string {
+	words := Words(object)
 	if len(words) == 0 {
-		return ""
+		return nil
 	}
-	words[len(words)-1] = Singular(words[len(words)-1])
-	return strings.Join(words, "_")
+	last := words[len(words)-1]
+	var names []string
+	for _, word := range append(Singulars(last), last) {
+		words[len(words)-1] = word
+		if name := strings.Join(words, "_"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func inferOne(o *Object, f *Field, targets map[string][]target) (ForeignKey, bool) {
+	// customer_id, but also customer_no, customer_number, customer_code,
+	// customer_uuid. Most columns end otherwise and need not be split.
+	if !endsInID(f.Name) {
+		return ForeignKey{}, false
+	}
 	words := Words(f.Name)
-	// customer_id, but also customer_no, customer_number, customer_code, customer_uuid.
 	if len(words) < 2 || !idWord(words[len(words)-1]) {
 		return ForeignKey{}, false
 	}
 	stem := words[:len(words)-1]
 	// The whole stem first; then its tail, for a role: billing_customer_id.
 	for from := range stem {
-		name := singularName(strings.Join(stem[from:], "_"))
-		fits := fitting(o, f, words[len(words)-1], targets[name])
+		fits := fitting(o, f, words[len(words)-1], targets[strings.Join(stem[from:], "_")])
 		if len(fits) > 1 {
 			return ForeignKey{}, false
 		}
@@ -244,12 +256,15 @@ func inferOne(o *Object, f *Field, targets map[string][]target) (ForeignKey, boo
 	return ForeignKey{}, false
 }
 
-func idWord(word string) bool {
-	switch word {
-	case "id", "uuid", "guid", "no", "nr", "num", "number", "code", "key", "ref", "fk":
-		return true
-	}
-	return false
+var idWords = []string{"id", "uuid", "guid", "no", "nr", "num", "number", "code", "key", "ref", "fk"}
+
+func idWord(word string) bool { return slices.Contains(idWords, word) }
+
+func endsInID(column string) bool {
+	return slices.ContainsFunc(idWords, func(word string) bool {
+		n := len(column) - len(word)
+		return n > 0 && strings.EqualFold(column[n:], word)
+	})
 }
 
 // fitting keeps the targets whose key has the column's type and ends in the

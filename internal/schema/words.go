@@ -50,10 +50,14 @@ func boundary(runes []rune, i int) bool {
 	return false
 }
 
-// Singular is the singular of an English plural as tables are named: "ies" is
-// "y"; "es" after s, x, ch, sh and "s" go. A word that is no such plural is
-// returned as it is.
-func Singular(word string) string {
+// Singular is the likeliest singular of an English plural; a word that is no
+// plural is returned as it is.
+func Singular(word string) string { return Singulars(word)[0] }
+
+// Singulars are the words that an English plural may be the plural of, the
+// likeliest first: "statuses" may come of "status" and of "statuse", "movies" of
+// "movy" and of "movie". The word itself is the only answer when it is no plural.
+func Singulars(word string) []string {
 	lower := strings.ToLower(word)
 	cut := func(n int) string { return word[:len(word)-n] }
 	switch {
@@ -62,13 +66,17 @@ func Singular(word string) string {
 		if strings.HasSuffix(word, "IES") {
 			y = "Y"
 		}
-		return cut(3) + y
-	case hasAnySuffix(lower, "ses", "xes", "ches", "shes") && len(lower) > 4:
-		return cut(2)
-	case strings.HasSuffix(lower, "s") && !hasAnySuffix(lower, "ss", "us", "is") && len(lower) > 2:
-		return cut(1)
+		return []string{cut(3) + y, cut(1)}
+	case len(lower) > 4 && hasAnySuffix(lower, "ouses", "auses"):
+		return []string{cut(1), cut(2)}
+	case len(lower) > 4 && hasAnySuffix(lower, "sses", "uses", "xes", "ches", "shes"):
+		return []string{cut(2), cut(1)}
+	case len(lower) > 4 && strings.HasSuffix(lower, "ses"):
+		return []string{cut(1), cut(2)}
+	case len(lower) > 2 && strings.HasSuffix(lower, "s") && !hasAnySuffix(lower, "ss", "us", "is"):
+		return []string{cut(1)}
 	}
-	return word
+	return []string{word}
 }
 
 func hasAnySuffix(s string, suffixes ...string) bool {

@@ -1,0 +1,131 @@
+// Package discover reads a customer's catalogue into a schema.Database: a
+// constant number of set-based SELECTs on the server's own catalogue, whatever
+// the number of tables, no name in any text, and no lock on a user's table.
+//
+// The texts are files beside this one, embedded. What the role may not select
+// does not appear, except as the source of a view or the relative of a
+// partition, where scoping needs to know of it. Nothing unknown is fatal: a
+// type nobody knows is schema.Unsupported, a view nobody can see through has
+// unknown sources.
+package discover
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"flowyte/internal/fault"
+	"flowyte/internal/schema"
+)
+
+// Querier runs one catalogue text. Arguments are string, int64, bool or
+// []string; cells are string, int64, float64, bool, []string or nil. Its errors
+// are *fault.Error and are handed on as they are. For one consistent picture
+// the session should hold one read-only snapshot over all calls.
+type Querier interface {
+	Select(ctx context.Context, text string, args []any, row func(cells []any) error) error
+}
+
+// Options are what the catalogue itself does not say.
+type Options struct {
+	Server schema.Server
+	At     time.Time // kept as DiscoveredAt
+	// Progress, when set, is called before each stage and once at the end,
+	// where done equals total.
+	Progress func(stage string, done, total int)
+}
+
+// Discover reads every schema the role may use, system schemas excepted. It
+// costs nine queries on PostgreSQL and six on the MySQL family. The errors are
+// those of q, and protocol_error where a server answers a catalogue query with
+// something that cannot be one.
+func Discover(ctx context.Context, q Querier, kind schema.Kind, opt Options) (*schema.Database, error) {
+	db := &schema.Database{Kind: kind, Server: opt.Server, DiscoveredAt: opt.At}
+	r := &reader{ctx: ctx, q: q, progress: opt.Progress, strings: map[string]string{}}
+	var err error
+	switch kind {
+	case schema.Postgres:
+		err = discoverPostgres(r, db)
+	case schema.MySQL:
+		err = discoverMySQL(r, db)
+	default:
+		err = fault.New(fault.Internal)
+	}
+	if err != nil {
+		return nil, err
+	}
+	finish(db)
+	return db, nil
+}
+
+// finish brings the objects into their order and names the relationships.
+func finish(db *schema.Database) {
+	slices.SortFunc(db.Objects, func(a, b schema.Object) int {
+		return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+	})
+	for i := range db.Objects {
+		o := &db.Objects[i]
+		switch {
+		case !o.Supported:
+		case len(o.Fields) == 0:
+			o.Supported, o.Reason = false, schema.ReasonNoColumns
+		case o.Type == schema.ForeignTable:
+			o.Supported, o.Reason = false, schema.ReasonForeignTable
+		}
+	}
+	schema.Relate(db)
+}
+
+// stage is one query of a discovery.
+type stage struct {
+	name string // for progress: "columns"
+	text string
+	row  func(c *cells) error
+}
+
+// reader runs the stages of one discovery.
+type reader struct {
+	ctx      context.Context
+	q        Querier
+	progress func(stage string, done, total int)
+	// strings keeps one copy of what a catalogue repeats a thousand times:
+	// types, collations, names of columns.
+	strings map[string]string
+}
+
+func (r *reader) run(stages []stage) error {
+	for i, s := range stages {
+		r.tell(s.name, i, len(stages))
+		c := &cells{reader: r}
+		err := r.q.Select(r.ctx, s.text, nil, func(values []any) error {
+			c.values, c.err = values, nil
+			if err := s.row(c); err != nil {
+				return err
+			}
+			return c.err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.tell("done", len(stages), len(stages))
+	return nil
+}
+
+func (r *reader) tell(stage string, done, total int) {
+	if r.progress != nil {
+		r.progress(stage, done, total)
+	}
+}
+
+// intern is s, as the copy that is kept already.
+func (r *reader) intern(s string) string {
+	if kept, ok := r.strings[s]; ok {
+		return kept
+	}
+	s = strings.Clone(s)
+	r.strings[s] = s
+	return s
+}

@@ -1,0 +1,193 @@
+package discover
+
+import (
+	"cmp"
+	_ "embed"
+	"slices"
+	"strings"
+
+	"flowyte/internal/schema"
+)
+
+//go:embed mysql/database.sql
+var myDatabase string
+
+//go:embed mysql/engines.sql
+var myEngines string
+
+//go:embed mysql/objects.sql
+var myObjects string
+
+//go:embed mysql/columns.sql
+var myColumns string
+
+//go:embed mysql/indexes_mysql.sql
+var myIndexes string
+
+//go:embed mysql/indexes_mariadb.sql
+var mariaIndexes string
+
+//go:embed mysql/foreign_keys.sql
+var myForeignKeys string
+
+// myDiscovery gathers what the stages read, by schema and name. The server
+// gives rows in no promised order.
+type myDiscovery struct {
+	db            *schema.Database
+	mariadb       bool
+	transactional map[string]bool // by engine
+	objects       map[myName]*myObject
+	order         []*myObject
+	last          myName // most rows belong to the object of the row before
+	lastObject    *myObject
+}
+
+type myName struct{ schema, name string }
+
+type myObject struct {
+	schema.Object
+	parts []myPart    // of its indexes
+	keys  []myKeyPart // of its foreign keys
+}
+
+func discoverMySQL(r *reader, db *schema.Database) error {
+	d := &myDiscovery{
+		db: db, mariadb: db.Server.Flavor == schema.FlavorMariaDB,
+		transactional: map[string]bool{}, objects: map[myName]*myObject{},
+	}
+	indexes := myIndexes
+	if d.mariadb {
+		indexes = mariaIndexes
+	}
+	err := r.run([]stage{
+		{"database", myDatabase, d.database},
+		{"engines", myEngines, d.engine},
+		{"objects", myObjects, d.object},
+		{"columns", myColumns, d.column},
+		{"indexes", indexes, d.indexPart},
+		{"foreign keys", myForeignKeys, d.keyPart},
+	})
+	if err != nil {
+		return err
+	}
+	db.Objects = make([]schema.Object, 0, len(d.order))
+	for _, o := range d.order {
+		if len(o.Fields) == 0 {
+			continue // nothing of it may be selected, or it is a view over what is gone
+		}
+		d.close(o)
+		db.Objects = append(db.Objects, o.Object)
+	}
+	return nil
+}
+
+func (d *myDiscovery) database(c *cells) error {
+	d.db.Name = c.text(0)
+	d.db.DefaultSchema = d.db.Name
+	return nil
+}
+
+func (d *myDiscovery) engine(c *cells) error {
+	d.transactional[strings.ToLower(c.text(0))] = c.flag(1)
+	return nil
+}
+
+func (d *myDiscovery) object(c *cells) error {
+	o := &myObject{Object: schema.Object{
+		Schema: c.shared(0), Name: c.text(1), Engine: c.shared(3), EstimatedRows: max(0, c.number(4)), Comment: c.comment(6),
+		Supported: true, Type: schema.Table,
+	}}
+	switch kind := c.text(2); {
+	case kind == "VIEW":
+		// Its comment is the word VIEW, or what is wrong with it.
+		o.Type, o.Comment, o.SourcesUnknown, o.Transactional = schema.View, "", true, true
+	case c.flag(5):
+		o.Type = schema.PartitionedTable
+	}
+	if o.Type != schema.View {
+		o.Transactional = d.transactional[strings.ToLower(o.Engine)]
+	}
+	d.objects[d.name(o.Schema, o.Name)] = o
+	d.order = append(d.order, o)
+	return nil
+}
+
+// name is the key of an object: folded where the server folds.
+func (d *myDiscovery) name(schemaName, name string) myName {
+	if d.db.Server.CaseInsensitiveNames {
+		return myName{strings.ToLower(schemaName), strings.ToLower(name)}
+	}
+	return myName{schemaName, name}
+}
+
+// at finds the object that a row speaks of, nil when it was made since.
+func (d *myDiscovery) at(c *cells) *myObject {
+	n := myName{c.text(0), c.text(1)}
+	if n != d.last || d.lastObject == nil {
+		d.last, d.lastObject = n, d.objects[d.name(n.schema, n.name)]
+	}
+	return d.lastObject
+}
+
+func (d *myDiscovery) column(c *cells) error {
+	o := d.at(c)
+	privileges := c.text(16)
+	if o == nil || !holds(privileges, "select") {
+		return nil
+	}
+	extra := strings.ToLower(c.text(9))
+	f := schema.Field{
+		Number: int(c.number(2)), Name: c.shared(3), NativeType: c.shared(5), Nullable: c.flag(6),
+		Identity:  strings.Contains(extra, "auto_increment"),
+		Generated: strings.Contains(extra, "virtual generated") || strings.Contains(extra, "stored generated"),
+		Invisible: strings.Contains(extra, "invisible"),
+		Collation: c.shared(10), Comment: c.comment(15),
+	}
+	if o.Type != schema.View {
+		// MariaDB writes the default of a nullable column as the word NULL,
+		// and a text of that spelling in quotes.
+		f.HasDefault = c.flag(7) && !(d.mariadb && c.text(8) == "NULL") && !f.Generated
+		f.CanInsert, f.CanUpdate = holds(privileges, "insert"), holds(privileges, "update")
+		o.CanInsert, o.CanUpdate = o.CanInsert || f.CanInsert, o.CanUpdate || f.CanUpdate
+	}
+	if f.Generated {
+		f.DerivedFrom = d.identifiers(c.text(17))
+	}
+	myDescribeType(&f, c)
+	o.Fields = append(o.Fields, f)
+	return nil
+}
+
+// identifiers are the names between backticks in an expression as the server
+// writes it, each once. String literals are skipped.
+func (d *myDiscovery) identifiers(expression string) []string {
+	var names []string
+	for s := newScanner(expression); s.next(); {
+		if s.kind == quotedName && !slices.Contains(names, s.text) {
+			names = append(names, s.text)
+		}
+	}
+	return names
+}
+
+// holds finds a privilege in a list apart by commas.
+func holds(privileges, wanted string) bool {
+	for p := range strings.SplitSeq(privileges, ",") {
+		if strings.EqualFold(strings.TrimSpace(p), wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+// close puts an object together, in a fixed order.
+func (d *myDiscovery) close(o *myObject) {
+	o.Fields = slices.Clip(o.Fields)
+	slices.SortFunc(o.Fields, func(a, b schema.Field) int { return cmp.Compare(a.Number, b.Number) })
+	for i := range o.Fields {
+		f := &o.Fields[i]
+		f.DerivedFrom = slices.DeleteFunc(f.DerivedFrom, func(name string) bool { return o.Field(name) == nil || name == f.Name })
+	}
+	o.closeIndexes()
+	d.closeKeys(o)
+}

@@ -1,0 +1,9 @@
+-- PRIVILEGES are those of the session's own user on this very column, whether
+-- they were granted on it, on its table, its database or everywhere.
+SELECT TABLE_SCHEMA, TABLE_NAME, CAST(ORDINAL_POSITION AS SIGNED), COLUMN_NAME,
+       DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'YES', COLUMN_DEFAULT IS NOT NULL, LEFT(COLUMN_DEFAULT, 5), EXTRA,
+       COLLATION_NAME, CAST(CHARACTER_MAXIMUM_LENGTH AS SIGNED),
+       CAST(NUMERIC_PRECISION AS SIGNED), CAST(NUMERIC_SCALE AS SIGNED), CAST(DATETIME_PRECISION AS SIGNED),
+       LEFT(COLUMN_COMMENT, 1024), PRIVILEGES, GENERATION_EXPRESSION
+FROM information_schema.COLUMNS
+WHERE TABLE_SCHEMA NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')

@@ -1,0 +1,1 @@
+SELECT ENGINE, TRANSACTIONS = 'YES' FROM information_schema.ENGINES

@@ -1,0 +1,80 @@
+package discover
+
+import "strings"
+
+// tokenKind is what a scanner found.
+type tokenKind int
+
+const (
+	symbol        tokenKind = iota // one character that belongs to nothing else
+	word                           // a bare name, keyword or number
+	quotedName                     // `name`
+	stringLiteral                  // 'text'
+)
+
+// scanner splits SQL as the MySQL family writes it in its own catalogue: names
+// in backticks, strings in single quotes with quotes doubled or, in expressions
+// and views, escaped by a backslash.
+type scanner struct {
+	rest string
+	kind tokenKind
+	text string // without quotes and escapes
+	// literal is true for the text of a type, where a backslash is itself.
+	literal bool
+}
+
+func newScanner(sql string) *scanner { return &scanner{rest: sql} }
+
+// next moves to the next token, false at the end. White space is skipped; what
+// is never closed ends with the text.
+func (s *scanner) next() bool {
+	s.rest = strings.TrimLeft(s.rest, " \t\r\n")
+	if s.rest == "" {
+		return false
+	}
+	switch first := s.rest[0]; {
+	case first == '`' || first == '\'' || first == '"':
+		s.quoted(first)
+	case wordByte(first):
+		n := 1
+		for n < len(s.rest) && wordByte(s.rest[n]) {
+			n++
+		}
+		s.kind, s.text, s.rest = word, s.rest[:n], s.rest[n:]
+	default:
+		s.kind, s.text, s.rest = symbol, s.rest[:1], s.rest[1:]
+	}
+	return true
+}
+
+func (s *scanner) quoted(quote byte) {
+	s.kind = stringLiteral
+	if quote == '`' {
+		s.kind = quotedName
+	}
+	var text strings.Builder
+	i := 1
+	for i < len(s.rest) {
+		switch b := s.rest[i]; {
+		case b == quote && i+1 < len(s.rest) && s.rest[i+1] == quote:
+			text.WriteByte(quote)
+			i += 2
+			continue
+		case b == quote:
+			s.text, s.rest = text.String(), s.rest[i+1:]
+			return
+		case b == '\\' && quote != '`' && !s.literal && i+1 < len(s.rest):
+			text.WriteByte(s.rest[i+1])
+			i += 2
+			continue
+		default:
+			text.WriteByte(b)
+			i++
+		}
+	}
+	s.text, s.rest = text.String(), ""
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || b == '$' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
+}
