@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,7 +130,9 @@ func TestServerDiesWithItsProcess(t *testing.T) {
 				}
 				_ = cmd.Wait()
 				eventually(t, "the server ends", func() bool { return processesOf(t, data) == nil })
-				removedByTheNextServer(t, install, temp, filepath.Dir(data))
+				if state == "paused" {
+					removedByTheNextServer(t, install, temp, filepath.Dir(data))
+				}
 			})
 		}
 	})
@@ -156,6 +160,50 @@ func removedByTheNextServer(t *testing.T, install privatedb.Install, temp, left 
 		t.Errorf("what a dead process left stays: %v", err)
 	}
 	query(t, running, "SELECT 1")
+}
+
+// segments lists the System V shared memory of the account that servers run as.
+func segments(t *testing.T, server *privatedb.Server) []string {
+	t.Helper()
+	owner, err := os.Stat(server.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid := fmt.Sprint(owner.Sys().(*syscall.Stat_t).Uid)
+	raw, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for line := range strings.Lines(string(raw)) {
+		const id, user = 1, 7
+		if fields := strings.Fields(line); fields[user] == uid {
+			found = append(found, fields[id])
+		}
+	}
+	return found
+}
+
+func TestKilledServerLeavesNoSharedMemory(t *testing.T) {
+	install, err := privatedb.Find(privatedb.Postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, install, privatedb.Options{NoSync: true})
+	raw, err := os.ReadFile(filepath.Join(server.DataDir, "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Fields(strings.Split(string(raw), "\n")[6])[1]
+	if !slices.Contains(segments(t, server), own) {
+		t.Fatalf("segment %s is not to be seen", own)
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(segments(t, server), own) {
+		t.Errorf("segment %s stays", own)
+	}
 }
 
 // processesOf lists the processes that name dir or work in it.

@@ -87,8 +87,10 @@ func removeAbandoned(parent string) {
 	for _, lock := range locks {
 		info, err := os.Stat(lock)
 		if err == nil && time.Since(info.ModTime()) > time.Minute && abandoned(lock) {
+			left := filepath.Dir(lock)
+			postgresEngine{}.killed(filepath.Join(left, "data"))
 			// Another user's folder cannot be removed and is not ours to.
-			_ = os.RemoveAll(filepath.Dir(lock))
+			_ = os.RemoveAll(left)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (mysqlEngine) kind() string                 { return "mysql" }
 func (mysqlEngine) admin() string                { return "root" }
 func (mysqlEngine) stopSignal() syscall.Signal   { return syscall.SIGTERM }
 func (mysqlEngine) orphanSignal() syscall.Signal { return syscall.SIGKILL }
-func (mysqlEngine) killed(*Server)               {}
+func (mysqlEngine) killed(string)                {}
 
 func (e mysqlEngine) initialise(ctx context.Context, install Install, as account, dir string) error {
 	return e.bootstrap(ctx, install, as, dir)

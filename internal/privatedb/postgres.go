@@ -161,11 +161,11 @@ func textRows(values [][][]byte) [][]string {
 	return rows
 }
 
-// killed gives back the System V segment that a killed server keeps; its id
-// is the second number in the seventh line of postmaster.pid.
-func (postgresEngine) killed(s *Server) {
+// killed gives back the System V segment that a killed server keeps. The
+// seventh line of postmaster.pid tells its key and its id.
+func (postgresEngine) killed(data string) {
 	const segmentLine = 6
-	raw, err := os.ReadFile(filepath.Join(s.DataDir, "postmaster.pid"))
+	raw, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return
 	}
@@ -173,9 +173,9 @@ func (postgresEngine) killed(s *Server) {
 	if len(lines) <= segmentLine {
 		return
 	}
-	if fields := strings.Fields(lines[segmentLine]); len(fields) == 2 {
-		if id, err := strconv.Atoi(fields[1]); err == nil {
-			removeSharedMemory(id)
-		}
+	var key uint64 // an inode number, of which the kernel keeps 32 bits
+	var id int
+	if _, err := fmt.Sscan(lines[segmentLine], &key, &id); err == nil {
+		removeSharedMemory(int32(key), id)
 	}
 }

@@ -55,10 +55,17 @@ func freeBytes(dir string) uint64 {
 	return stat.Bavail * uint64(stat.Bsize)
 }
 
-// removeSharedMemory drops a System V segment that a killed server left.
-func removeSharedMemory(id int) {
-	// It is gone already when the server ended in order.
-	_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+// removeSharedMemory drops a System V segment that a killed server left. The
+// id may be another's by now, so the key must match and nobody be attached.
+func removeSharedMemory(key int32, id int) {
+	var segment unix.SysvShmDesc
+	if _, err := unix.SysvShmCtl(id, unix.IPC_STAT, &segment); err != nil {
+		return
+	}
+	if segment.Perm.Key == key && segment.Nattch == 0 {
+		// When it cannot be dropped it is not ours.
+		_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	}
 }
 
 // child is a process, told apart from a later one with the same pid by when

@@ -16,7 +16,7 @@ func childAttributes(account, syscall.Signal) *syscall.SysProcAttr { return nil 
 func lockFile(string) (*os.File, error)                            { return nil, errNotLinux }
 func abandoned(string) bool                                        { return false }
 func freeBytes(string) uint64                                      { return 0 }
-func removeSharedMemory(int)                                       {}
+func removeSharedMemory(int32, int)                                {}
 
 type child struct{ pid int }
 

@@ -46,7 +46,7 @@ type engine interface {
 	stopSignal() syscall.Signal
 	orphanSignal() syscall.Signal
 	// killed clears what a killed server leaves outside its data folder.
-	killed(s *Server)
+	killed(data string)
 }
 
 // Login is a user name with its password.
@@ -152,7 +152,7 @@ func (s *Server) kill() error {
 		return nil
 	}
 	err := s.process.kill()
-	s.engine.killed(s)
+	s.engine.killed(s.DataDir)
 	return err
 }
 
@@ -165,6 +165,13 @@ func (s *Server) Restart(ctx context.Context) error {
 		return err
 	}
 	return s.launch(ctx)
+}
+
+// Rekey gives the server a new key, and a certificate for it from the same
+// authority, both in force from the next Restart on: to a client that knows
+// servers by their key it is then another server.
+func (s *Server) Rekey() error {
+	return s.home.writeCertificate(s.authority, s.options.Hosts)
 }
 
 // Pause freezes every process of the server: connections are accepted by the

@@ -259,6 +259,48 @@ func TestKilledServerKeepsCommittedRows(t *testing.T) {
 	})
 }
 
+// serverKey is the public key that the server shows a client that trusts the
+// authority.
+func serverKey(t *testing.T, server *privatedb.Server, authority *privatedb.Authority) string {
+	t.Helper()
+	settings := trusting(t, authority.PEM(), "localhost")
+	var key string
+	settings.VerifyConnection = func(state tls.ConnectionState) error {
+		key = string(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+		return nil
+	}
+	if err := connect(t.Context(), server, settings); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func TestRekeyedServerIsAnother(t *testing.T) {
+	authority, err := privatedb.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachCore(t, func(t *testing.T, install privatedb.Install) {
+		server := start(t, install, privatedb.Options{NoSync: true, Authority: authority})
+		before := serverKey(t, server, authority)
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if serverKey(t, server, authority) != before {
+			t.Error("a restart changes the key")
+		}
+		if err := server.Rekey(); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if serverKey(t, server, authority) == before {
+			t.Error("the key stays")
+		}
+	})
+}
+
 func TestPausedServerIsSilent(t *testing.T) {
 	eachFlavor(t, func(t *testing.T, install privatedb.Install) {
 		server := start(t, install, privatedb.Options{NoSync: true})
