@@ -244,3 +244,12 @@ func (k *kit) addSample() {
 			return map[string]any{"revision": in.IfMatch, "body": in.Body}, nil
 		})
 }
+
+var discard = slog.New(slog.DiscardHandler)
+
+// code is the code of a problem document.
+func code(body []byte) string {
+	var p api.Problem
+	_ = json.Unmarshal(body, &p) // what is no document has no code, and is found out by it
+	return p.Code
+}
