@@ -1,0 +1,163 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"flowyte/api"
+	"flowyte/internal/auth"
+	"flowyte/internal/control"
+	"flowyte/internal/fault"
+	"flowyte/internal/live"
+)
+
+type startInput struct {
+	ofAgent
+	Body api.ConversationRequest
+}
+
+type conversationsInput struct{ Paging }
+
+type eventsInput struct {
+	ofConversation
+	Paging
+}
+
+func registerConversations(a *API, c *control.Service, e *live.Engine) {
+	Handle(a, Op{
+		Method: http.MethodPost, Path: "/agents/{agentId}/conversations", Scope: auth.ConversationsWrite, Tag: "Conversations",
+		Status: http.StatusCreated, Summary: "Start a conversation", Errors: []fault.Code{fault.NoPublishedVersion, fault.TooManyOpen, fault.ValueInvalid},
+	}, func(ctx context.Context, p auth.Principal, in *startInput) (api.Conversation, error) {
+		return start(ctx, c, e, p, in)
+	})
+	registerToolCalls(a, e)
+
+	Handle(a, Op{
+		Method: http.MethodPost, Path: "/conversations/{id}/end", Scope: auth.ConversationsWrite, Tag: "Conversations",
+		Summary: "End a conversation",
+	}, func(_ context.Context, p auth.Principal, in *ofConversation) (api.Receipt, error) {
+		conversation, err := e.Find(p.OrgID, in.conversation())
+		if err != nil {
+			return api.Receipt{}, err
+		}
+		return control.ViewRecord(e.End(conversation)), nil
+	})
+
+	Handle(a, Op{
+		Method: http.MethodGet, Path: "/conversations", Scope: auth.AnalyticsRead, Tag: "Conversations", Summary: "List conversations",
+	}, func(ctx context.Context, p auth.Principal, in *conversationsInput) (Page[api.Receipt], error) {
+		list, next, err := c.Conversations(ctx, p, in.Cursor, in.Limit)
+		return Page[api.Receipt]{Items: list, NextCursor: next}, err
+	})
+
+	Handle(a, Op{
+		Method: http.MethodGet, Path: "/conversations/{id}", Scope: auth.AnalyticsRead, Tag: "Conversations", Summary: "Read a conversation's receipt",
+	}, func(ctx context.Context, p auth.Principal, in *ofConversation) (api.Receipt, error) {
+		return c.Conversation(ctx, p, in.conversation())
+	})
+
+	Handle(a, Op{
+		Method: http.MethodGet, Path: "/conversations/{id}/events", Scope: auth.AnalyticsRead, Tag: "Conversations",
+		Summary: "List what happened in a conversation, in order",
+	}, func(ctx context.Context, p auth.Principal, in *eventsInput) (Page[api.Event], error) {
+		list, next, err := c.Events(ctx, p, in.conversation(), in.Cursor, in.Limit)
+		return Page[api.Event]{Items: list, NextCursor: next}, err
+	})
+}
+
+func start(ctx context.Context, c *control.Service, e *live.Engine, p auth.Principal, in *startInput) (api.Conversation, error) {
+	if in.Body.Channel != "voice" && in.Body.Channel != "chat" {
+		return api.Conversation{}, fault.New(fault.ValueInvalid).WithField("channel", "must be voice or chat")
+	}
+	version, err := c.PublishedVersion(ctx, p, in.agent())
+	if in.Body.DraftMode {
+		version, err = c.DraftVersion(ctx, p, in.agent())
+	}
+	if err != nil {
+		return api.Conversation{}, err
+	}
+	var caller live.Caller
+	if in.Body.Caller != nil {
+		caller = live.Caller{Phone: in.Body.Caller.Phone, Name: in.Body.Caller.Name, Email: in.Body.Caller.Email}
+	}
+	conversation, err := e.Start(version, in.Body.Channel, caller, in.Body.Metadata)
+	if err != nil {
+		return api.Conversation{}, err
+	}
+	v := api.Conversation{
+		ID: string(conversation.ID), AgentID: in.AgentID, VersionID: string(version.ID), Version: version.Number,
+		Tools: []api.Tool{}, StartedAt: conversation.StartedAt.UTC(),
+	}
+	for _, t := range conversation.Tools() {
+		v.Tools = append(v.Tools, api.Tool{Name: t.Name, Description: t.Description, Parameters: t.Parameters})
+	}
+	return v, nil
+}
+
+type callInput struct {
+	ofConversation
+	Body api.ToolCallRequest
+}
+
+type lateInput struct {
+	ofConversation
+	ToolCallID string `path:"toolCallId"`
+}
+
+// lateWait is how long a question for a late result waits for a call that is
+// still running.
+const lateWait = time.Second
+
+func registerToolCalls(a *API, e *live.Engine) {
+	HandleRaw[callInput, api.ToolCallAnswer](a, Op{
+		Method: http.MethodPost, Path: "/conversations/{id}/tool-calls", Scope: auth.ConversationsWrite, Tag: "Conversations", Quiet: true,
+		Summary: "Answer one question", Errors: []fault.Code{fault.UnknownTool, fault.ConversationEnded, fault.ToolCallIDReused},
+		Description: "Every outcome answers 200: what happened is in `outcome`, and `say` is a sentence that an agent may speak.",
+	}, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error { return toolCall(e, w, r, p) })
+
+	HandleRaw[lateInput, api.ToolCallAnswer](a, Op{
+		Method: http.MethodGet, Path: "/conversations/{id}/tool-calls/{toolCallId}", Scope: auth.ConversationsWrite, Tag: "Conversations",
+		Summary: "Read the answer of an earlier call again", Errors: []fault.Code{fault.ToolCallInProgress},
+	}, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		conversation, err := e.Find(p.OrgID, ofConversation{r.PathValue("id")}.conversation())
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), lateWait)
+		defer cancel()
+		answer, err := e.Late(ctx, conversation, r.PathValue("toolCallId"))
+		if err != nil {
+			return err
+		}
+		return writeAnswer(w, answer)
+	})
+}
+
+func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	conversation, err := e.Find(p.OrgID, ofConversation{r.PathValue("id")}.conversation())
+	if err != nil {
+		return err
+	}
+	body, err := ReadBody(w, r, nil)
+	if err != nil {
+		return err
+	}
+	request, err := live.ParseRequest(body)
+	if err != nil {
+		return err
+	}
+	answer, err := e.Call(r.Context(), conversation, request)
+	if err != nil {
+		return err
+	}
+	return writeAnswer(w, answer)
+}
+
+// writeAnswer sends the prepared bytes. A client that is gone by now is no
+// failure of ours.
+func writeAnswer(w http.ResponseWriter, a *live.Answer) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(a.AppendResponse(nil))
+	return nil
+}
