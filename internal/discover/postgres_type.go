@@ -60,7 +60,7 @@ func (d *pgDiscovery) describeType(f *schema.Field, oid uint32, modifier int) {
 	case t == nil && strings.HasSuffix(f.NativeType, "[]"):
 		f.Type, f.BaseType = schema.Array, "array"
 	case t == nil:
-		f.Type, f.BaseType = schema.Unsupported, "unknown"
+		f.Type, f.BaseType = schema.Unsupported, "composite"
 	case t.kind == "e":
 		f.Type, f.BaseType, f.EnumValues = schema.Enum, t.name, t.labels
 		f.TypeSchema, f.TypeName = t.schema, t.name

@@ -14,9 +14,10 @@ SELECT r.ev_class::pg_catalog.int8,
        t.tree ~ ' :varattno 0 ',
        t.tree ~ f.volatile OR EXISTS (
          SELECT FROM pg_catalog.pg_depend d
-         JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid AND p.provolatile = 'v'
-         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-           AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+         LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = d.refobjid
+         JOIN pg_catalog.pg_proc p ON p.provolatile = 'v'
+           AND (p.oid = o.oprcode OR d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.refobjid)
+         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid)
 FROM pg_catalog.pg_rewrite r
 JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
 CROSS JOIN LATERAL (SELECT r.ev_action::pg_catalog.text AS tree) t
