@@ -1,0 +1,111 @@
+package mysql
+
+import (
+	"context"
+	"strings"
+
+	"flowyte/internal/fault"
+	"flowyte/internal/schema"
+	"flowyte/internal/target"
+)
+
+const (
+	// maxGrants bounds how many lines of grants are read.
+	maxGrants = 20_000
+	// maxRoles bounds how many granted roles are looked into.
+	maxRoles = 32
+)
+
+// Privileges implements target.Session.
+func (s *Session) Privileges(ctx context.Context) (p target.Privileges, err error) {
+	defer s.protect(&err)
+	held, err := s.grants(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Superuser, p.Wider = held.beyond(s.dialer.creds.Database)
+	p.Public, err = s.publicRights(ctx)
+	return p, err
+}
+
+// grants reads everything that the role holds, also through the roles that it
+// was granted, active or not.
+func (s *Session) grants(ctx context.Context) (rights, error) {
+	held, err := s.showGrants(ctx, "SHOW GRANTS")
+	if err != nil {
+		return nil, err
+	}
+	var roles []string
+	for _, r := range held {
+		roles = append(roles, r.roles...)
+	}
+	roles = unique(roles)
+	switch {
+	case len(roles) == 0:
+		return held, nil
+	case len(roles) > maxRoles:
+		return append(held, right{unknown: true}), nil
+	case s.server.Flavor == schema.FlavorMySQL:
+		more, err := s.showGrants(ctx, "SHOW GRANTS FOR CURRENT_USER() USING "+strings.Join(roles, ", "))
+		return append(held, more...), err
+	}
+	more, err := s.grantsOfRoles(ctx, roles)
+	return append(held, more...), err
+}
+
+// grantsOfRoles looks into roles on MariaDB, which shows a role's grants only
+// to whom has taken the role on.
+func (s *Session) grantsOfRoles(ctx context.Context, roles []string) (rights, error) {
+	cells, err := s.one(ctx, "SELECT CURRENT_ROLE()")
+	if err != nil {
+		return nil, err
+	}
+	before := "NONE"
+	if name, ok := cells[0].(string); ok && name != "NONE" {
+		before = quoteName(name)
+	}
+	var held rights
+	for _, role := range roles {
+		if err := s.exec(ctx, "SET ROLE "+role); err != nil {
+			return nil, err
+		}
+		more, err := s.showGrants(ctx, "SHOW GRANTS")
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, more...)
+	}
+	return held, s.exec(ctx, "SET ROLE "+before)
+}
+
+// publicRights are what every account of a MariaDB server holds. MySQL has no
+// such thing.
+func (s *Session) publicRights(ctx context.Context) ([]string, error) {
+	if s.server.Flavor != schema.FlavorMariaDB {
+		return nil, nil
+	}
+	held, err := s.showGrants(ctx, "SHOW GRANTS FOR PUBLIC")
+	if refusal(err) == numberNoSuchGrant {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	superuser, wider := held.beyond("")
+	return append(superuser, wider...), nil
+}
+
+func (s *Session) showGrants(ctx context.Context, text string) (rights, error) {
+	var held rights
+	err := s.Select(ctx, text, nil, func(cells []any) error {
+		line, ok := cells[0].(string)
+		if len(held) >= maxGrants || !ok {
+			return fault.Wrap(fault.ProtocolError, errCell)
+		}
+		if r, grants := parseGrant(line); grants {
+			held = append(held, r)
+		}
+		return nil
+	})
+	return held, err
+}

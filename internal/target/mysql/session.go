@@ -1,0 +1,148 @@
+package mysql
+
+import (
+	"context"
+	"database/sql/driver"
+	"time"
+
+	"flowyte/internal/egress"
+	"flowyte/internal/fault"
+	"flowyte/internal/schema"
+	"flowyte/internal/target"
+)
+
+// closeLimit bounds Close: the goodbye and the end of a statement's work may
+// be waiting for a peer that has gone.
+const closeLimit = 900 * time.Millisecond
+
+// grace is how much later than the server's own limit the connection is given
+// up when nobody set an earlier deadline.
+const grace = 500 * time.Millisecond
+
+// Session is one connection. It implements target.Session.
+type Session struct {
+	conn    connection
+	dialer  *dialer
+	purpose target.Purpose
+	limits  target.Limits
+	server  schema.Server
+
+	broken bool
+	// calling is true while the caller's own code runs, whose panics are its.
+	calling bool
+	// stopped is closed when the work of an abandoned statement has been ended;
+	// nil while there was none.
+	stopped chan struct{}
+
+	statements map[string]*statement // by text
+	clock      uint64                // orders the uses of statements
+	memory     memory
+}
+
+var _ target.Session = (*Session)(nil)
+
+func newSession(conn connection, d *dialer, purpose target.Purpose) *Session {
+	return &Session{conn: conn, dialer: d, purpose: purpose, limits: target.LimitsFor(purpose), statements: map[string]*statement{}}
+}
+
+// Server implements target.Session.
+func (s *Session) Server() schema.Server { return s.server }
+
+// ServerKey implements target.Session.
+func (s *Session) ServerKey() egress.Pin { return s.dialer.key }
+
+// Broken implements target.Session.
+func (s *Session) Broken() bool { return s.broken }
+
+// Close implements target.Session.
+func (s *Session) Close() {
+	deadline := time.Now().Add(closeLimit)
+	_ = s.dialer.screen.raw.SetStageDeadline(deadline)
+	if s.broken {
+		s.dialer.screen.Close()
+	}
+	s.goodbye()
+	s.dialer.screen.Close()
+	if s.stopped != nil {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		select {
+		case <-s.stopped:
+		case <-timer.C:
+		}
+	}
+}
+
+// goodbye ends the driver's part, its watching goroutine included.
+func (s *Session) goodbye() {
+	defer func() { _ = recover() }() // a failed goodbye is a goodbye
+	_ = s.conn.Close()
+}
+
+// begin starts a statement: its budgets in bytes and time hold from here. The
+// deadline is ctx's, or the session's own limit when that is earlier or the
+// only one.
+func (s *Session) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if s.broken {
+		return nil, nil, fault.Wrap(fault.ConnectionLost, driver.ErrBadConn)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Statement+grace)
+	deadline, _ := ctx.Deadline()
+	raw := s.dialer.screen.raw
+	raw.BeginStatementUpTo(s.limits.Bytes)
+	if err := raw.SetStageDeadline(deadline); err != nil {
+		cancel()
+		return nil, nil, s.failed(ctx, err)
+	}
+	return ctx, cancel, nil
+}
+
+// failed translates a driver's error and remembers what it means for the
+// session: after the server's own error it goes on, after any other it cannot.
+// The work of a statement that ran out of time is ended on the server.
+func (s *Session) failed(ctx context.Context, err error) error {
+	if number := numberOf(err); number != 0 {
+		code := codeOf(number)
+		if code == fault.ConnectionLost {
+			s.abandon()
+		}
+		return fault.Wrap(code, serverError(number))
+	}
+	f := lost(ctx, s.dialer, err, fault.ConnectionLost)
+	s.abandon()
+	if fault.Is(f, fault.DatabaseTimeout) {
+		s.stop()
+	}
+	return f
+}
+
+// broke ends the session over something that this package found.
+func (s *Session) broke(err error) error {
+	s.abandon()
+	return err
+}
+
+// abandon makes the session useless and its connection gone.
+func (s *Session) abandon() {
+	s.broken = true
+	s.dialer.screen.Close()
+}
+
+// protect is deferred by every method that calls the driver.
+func (s *Session) protect(err *error) {
+	if s.calling {
+		return
+	}
+	if v := recover(); v != nil {
+		s.abandon()
+		*err = panicked(v)
+	}
+}
+
+// own runs the caller's code.
+func (s *Session) own(f func() error) error {
+	s.calling = true
+	err := f()
+	s.calling = false
+	return err
+}
