@@ -1,0 +1,261 @@
+package control
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"flowyte/api"
+	"flowyte/internal/auth"
+	"flowyte/internal/discover"
+	"flowyte/internal/fault"
+	"flowyte/internal/id"
+	"flowyte/internal/schema"
+	"flowyte/internal/search"
+	"flowyte/internal/store"
+	"flowyte/internal/target"
+)
+
+// catalog is one connection's schema in memory, with what is derived from it.
+type catalog struct {
+	whole *schema.Database // before scoping
+	scope schema.Scope
+	// scoped is what may be seen; its digest tells clients apart what changed.
+	scoped *schema.Database
+	digest string
+
+	indexOnce sync.Once
+	index     *search.Index
+}
+
+func newCatalog(whole *schema.Database, scope schema.Scope) *catalog {
+	scoped := schema.Apply(whole, scope)
+	return &catalog{whole: whole, scope: scope, scoped: scoped, digest: schema.Digest(scoped)}
+}
+
+// words is the search index, built at the first search.
+func (c *catalog) words() *search.Index {
+	c.indexOnce.Do(func() {
+		c.index = search.Build(c.scoped, func(o *schema.Object) []string {
+			var names []string
+			for _, op := range operations(c.scoped, o) {
+				names = append(names, op.Name)
+			}
+			return names
+		})
+	})
+	return c.index
+}
+
+// class is the PII class of a column, with the organisation's overrides.
+func (c *catalog) class(o *schema.Object, f *schema.Field) string { return c.scope.Class(o, f) }
+
+// catalogs keeps the catalogues that are in use.
+type catalogs struct {
+	mu           sync.Mutex
+	byConnection map[id.Connection]*catalog
+}
+
+func (s *catalogs) get(c id.Connection) *catalog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byConnection[c]
+}
+
+func (s *catalogs) put(c id.Connection, cat *catalog) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byConnection[c] = cat
+}
+
+func (s *catalogs) drop(c id.Connection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byConnection, c)
+}
+
+// catalog loads the catalogue of a connection, from memory or the store.
+func (s *Service) catalog(ctx context.Context, c store.Connection) (*catalog, error) {
+	cat := s.catalogs.get(c.ID)
+	if cat == nil {
+		var err error
+		if cat, err = s.loadCatalog(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	// After a reconnect elsewhere, what was discovered is not this database.
+	if cat.whole.Server.Identity != c.Server.Identity {
+		return nil, fault.New(fault.NotDiscovered)
+	}
+	return cat, nil
+}
+
+func (s *Service) loadCatalog(ctx context.Context, c store.Connection) (*catalog, error) {
+	kept, err := s.store.Catalogue(ctx, c.OrgID, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.scope(ctx, c.OrgID, c.Kind)
+	if err != nil {
+		return nil, err
+	}
+	cat := newCatalog(kept.Database, scope)
+	s.catalogs.put(c.ID, cat)
+	return cat, nil
+}
+
+// seen loads what the principal may see of a connection's schema.
+func (s *Service) seen(ctx context.Context, org id.Org, kind schema.Kind) (*catalog, error) {
+	c, err := s.store.Connection(ctx, org, kind)
+	if err != nil {
+		return nil, err
+	}
+	return s.catalog(ctx, c)
+}
+
+// discoverLimit bounds one discovery, whatever the server does.
+const discoverLimit = 2 * time.Minute
+
+// Discover reads the catalogue of the connected database. progress, which may
+// be nil, is told of each stage.
+func (s *Service) Discover(ctx context.Context, p auth.Principal, kind schema.Kind, progress func(stage string, done, total int)) (api.Discovered, error) {
+	began := s.now()
+	ctx, cancel := context.WithTimeout(ctx, discoverLimit)
+	defer cancel()
+	c, err := s.store.Connection(ctx, p.OrgID, kind)
+	if err != nil {
+		return api.Discovered{}, err
+	}
+	db, err := s.readCatalog(ctx, c, progress)
+	if err != nil {
+		return api.Discovered{}, err
+	}
+
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	before, err := s.catalog(ctx, c)
+	if err != nil && !fault.Is(err, fault.NotDiscovered) {
+		return api.Discovered{}, err
+	}
+	scope, err := s.refreshScope(ctx, p, kind, db)
+	if err != nil {
+		return api.Discovered{}, err
+	}
+	now := newCatalog(db, scope)
+	if err := s.store.PutCatalogue(ctx, by(p), c.ID, store.Catalogue{Digest: now.digest, Database: db}); err != nil {
+		return api.Discovered{}, err
+	}
+	if _, err := s.store.ChangeConnection(ctx, p.OrgID, kind, func(c *store.Connection) { c.Server = db.Server }); err != nil {
+		return api.Discovered{}, err
+	}
+	s.catalogs.put(c.ID, now)
+	if err := s.refresh(ctx, p.OrgID, kind); err != nil {
+		return api.Discovered{}, err
+	}
+	affected, err := s.affected(ctx, p.OrgID, kind)
+	if err != nil {
+		return api.Discovered{}, err
+	}
+	d := countSchema(now)
+	d.DurationMs, d.AffectedSkills, d.Changes = s.now().Sub(began).Milliseconds(), affected, changesOf(before, now)
+	return d, nil
+}
+
+func (s *Service) readCatalog(ctx context.Context, c store.Connection, progress func(stage string, done, total int)) (*schema.Database, error) {
+	pool, ok := s.fleet.Get(c.ID)
+	if !ok {
+		return nil, fault.New(fault.CredentialCorrupt)
+	}
+	var db *schema.Database
+	err := pool.WithSession(ctx, target.ForCatalog, func(session target.Session) error {
+		var err error
+		db, err = discover.Discover(ctx, session, c.Kind, discover.Options{Server: session.Server(), At: s.now().UTC(), Progress: progress})
+		return err
+	})
+	return db, err
+}
+
+func countSchema(c *catalog) api.Discovered {
+	d := api.Discovered{SchemaDigest: c.digest, ObjectCount: len(c.scoped.Objects)}
+	for i := range c.scoped.Objects {
+		o := &c.scoped.Objects[i]
+		d.FieldCount += len(o.Fields)
+		d.EdgeCount += len(o.ForeignKeys)
+		d.OperationCount += len(operations(c.scoped, o))
+	}
+	return d
+}
+
+func changesOf(before, now *catalog) api.SchemaChanges {
+	c := api.SchemaChanges{Added: []string{}, Removed: []string{}, Changed: []string{}}
+	if before == nil {
+		return c
+	}
+	d := schema.Diff(schema.Apply(before.whole, now.scope), now.scoped)
+	return api.SchemaChanges{Added: orEmpty(d.Added), Removed: orEmpty(d.Removed), Changed: orEmpty(d.Changed)}
+}
+
+// Schema is the discovered schema after scoping.
+func (s *Service) Schema(ctx context.Context, p auth.Principal, kind schema.Kind) (api.Schema, error) {
+	c, err := s.seen(ctx, p.OrgID, kind)
+	if err != nil {
+		return api.Schema{}, err
+	}
+	return viewSchema(c.scoped, c.digest, c.class), nil
+}
+
+// Objects lists the objects whose name contains q, in order of name, after the
+// object named by after.
+func (s *Service) Objects(ctx context.Context, p auth.Principal, kind schema.Kind, q, after string, limit int) (list []api.ObjectSummary, next string, err error) {
+	c, err := s.seen(ctx, p.OrgID, kind)
+	if err != nil {
+		return nil, "", err
+	}
+	list = []api.ObjectSummary{}
+	for i := range c.scoped.Objects {
+		o := &c.scoped.Objects[i]
+		name := o.QualifiedName()
+		if name <= after || !strings.Contains(strings.ToLower(c.scoped.PublicName(o)), strings.ToLower(q)) {
+			continue
+		}
+		if len(list) == limit {
+			return list, next, nil
+		}
+		list = append(list, viewSummary(c.scoped, o))
+		next = name
+	}
+	return list, "", nil
+}
+
+// Object is one object, whole.
+func (s *Service) Object(ctx context.Context, p auth.Principal, kind schema.Kind, name string) (api.Object, error) {
+	c, err := s.seen(ctx, p.OrgID, kind)
+	if err != nil {
+		return api.Object{}, err
+	}
+	o := c.scoped.Find(name)
+	if o == nil {
+		return api.Object{}, fault.New(fault.NotFound)
+	}
+	return viewObject(c.scoped, o, c.class), nil
+}
+
+// Search finds objects, fields and operations by words.
+func (s *Service) Search(ctx context.Context, p auth.Principal, kind schema.Kind, q string, only search.HitType, limit int) ([]api.SearchHit, error) {
+	c, err := s.seen(ctx, p.OrgID, kind)
+	if err != nil {
+		return nil, err
+	}
+	hits := []api.SearchHit{}
+	for _, h := range c.words().Search(q, only, limit) {
+		hit := api.SearchHit{Type: string(h.Type), Object: h.Object, Field: h.Field, Operation: h.Operation, Score: h.Score, Why: h.Why}
+		if o := c.scoped.Find(h.Object); o != nil && h.Field != "" {
+			if f := o.Field(h.Field); f != nil {
+				hit.PIIClass = c.class(o, f)
+			}
+		}
+		hits = append(hits, hit)
+	}
+	return hits, nil
+}

@@ -1,0 +1,237 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+
+	"flowyte/api"
+	"flowyte/internal/auth"
+	"flowyte/internal/fault"
+	"flowyte/internal/id"
+	"flowyte/internal/live"
+	"flowyte/internal/plan"
+	"flowyte/internal/secret"
+	"flowyte/internal/store"
+)
+
+// DraftVersion makes a version of the agent's draft for a trial conversation.
+// It is not stored and not live.
+func (s *Service) DraftVersion(ctx context.Context, p auth.Principal, agent id.Agent) (*live.Version, error) {
+	a, records, err := s.store.AgentSkills(ctx, p.OrgID, agent)
+	if err != nil {
+		return nil, err
+	}
+	var skills []frozenSkill
+	for _, r := range records {
+		if !r.Enabled {
+			continue
+		}
+		v, err := s.viewSkill(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		compiled := new(plan.Plan)
+		if err := json.Unmarshal(r.Plan, compiled); err != nil {
+			return nil, fault.Wrap(fault.StoreDamaged, err)
+		}
+		skills = append(skills, frozenSkill{Skill: v, Plan: compiled})
+	}
+	return serving(viewAgent(a), p.OrgID, "", 0, skills)
+}
+
+// PublishedVersion is the version that a new conversation gets. It needs
+// nothing but memory.
+func (s *Service) PublishedVersion(ctx context.Context, p auth.Principal, agent id.Agent) (*live.Version, error) {
+	if v, ok := s.engine.LiveVersion(p.OrgID, agent); ok {
+		return v, nil
+	}
+	// Not published, or not theirs: only the store knows which.
+	if _, err := s.store.Agent(ctx, p.OrgID, agent); err != nil {
+		return nil, err
+	}
+	return nil, fault.New(fault.NoPublishedVersion)
+}
+
+// knownAD binds a caller's sealed values to their organisation and conversation.
+func knownAD(org id.Org, c id.Conversation) secret.AD {
+	return secret.AD{Org: string(org), Kind: string(c), Field: "caller", Version: sealedVersion}
+}
+
+// AppendReceipts implements audit.Sink: what the conversation knows of its
+// caller is sealed before it is kept.
+func (s *Service) AppendReceipts(ctx context.Context, conversations []live.Record, events []live.Event) error {
+	cs := make([]store.ConversationRecord, 0, len(conversations))
+	for _, r := range conversations {
+		c, err := s.keptConversation(r)
+		if err != nil {
+			return err
+		}
+		cs = append(cs, c)
+	}
+	es := make([]store.EventRecord, 0, len(events))
+	for _, e := range events {
+		es = append(es, store.EventRecord{
+			ID: e.ID, ConversationID: e.Conversation, OrgID: e.Org, Seq: e.Seq, At: e.At, Channel: e.Channel, Type: e.Type, Payload: e.Payload,
+		})
+	}
+	return s.store.AppendBatch(ctx, cs, es)
+}
+
+// conversationState is what going on with a conversation after a restart takes.
+type conversationState struct {
+	Known map[string]string `json:"known,omitempty"`
+	Seq   int64             `json:"seq"`
+}
+
+func (s *Service) keptConversation(r live.Record) (store.ConversationRecord, error) {
+	c := store.ConversationRecord{
+		ID: r.ID, OrgID: r.Org, AgentID: r.Agent, VersionID: r.VersionID, VersionNumber: r.Version, Draft: r.Draft, Channel: r.Channel,
+		StartedAt: r.StartedAt, ActiveAt: r.LastUsed, ToolCalls: r.Calls, Outcomes: r.Outcomes,
+	}
+	var err error
+	if len(r.Metadata) > 0 {
+		if c.Metadata, err = json.Marshal(r.Metadata); err != nil {
+			return c, fault.Wrap(fault.Internal, err)
+		}
+	}
+	if !r.EndedAt.IsZero() {
+		c.EndedAt = &r.EndedAt
+		return c, nil
+	}
+	plain, err := json.Marshal(conversationState{Known: r.Known, Seq: r.Seq})
+	if err != nil {
+		return c, fault.Wrap(fault.Internal, err)
+	}
+	c.State, err = s.ring.Seal(plain, knownAD(r.Org, r.ID))
+	return c, err
+}
+
+// restore takes up the conversations that were open when the process stopped.
+func (s *Service) restore(ctx context.Context) error {
+	open, err := s.store.LoadOpenConversations(ctx)
+	if err != nil {
+		return err
+	}
+	versions := map[id.Version]*live.Version{}
+	for _, c := range open {
+		if c.Draft {
+			continue
+		}
+		v := versions[c.VersionID]
+		if v == nil {
+			record, err := s.store.Version(ctx, c.OrgID, c.AgentID, c.VersionID)
+			if fault.Is(err, fault.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if v, err = s.thaw(record); err != nil {
+				return err
+			}
+			versions[c.VersionID] = v
+		}
+		r, err := s.thawConversation(c)
+		if err != nil {
+			return err
+		}
+		s.engine.Restore(r, v)
+	}
+	return nil
+}
+
+func (s *Service) thawConversation(c store.ConversationRecord) (live.Record, error) {
+	r := live.Record{ID: c.ID, Channel: c.Channel, StartedAt: c.StartedAt, LastUsed: c.ActiveAt, Calls: c.ToolCalls, Outcomes: c.Outcomes}
+	if len(c.Metadata) > 0 {
+		if err := json.Unmarshal(c.Metadata, &r.Metadata); err != nil {
+			return r, fault.Wrap(fault.StoreDamaged, err)
+		}
+	}
+	plain, err := s.ring.Open(c.State, knownAD(c.OrgID, c.ID))
+	if err != nil {
+		return r, err
+	}
+	var state conversationState
+	if err := json.Unmarshal(plain, &state); err != nil {
+		return r, fault.Wrap(fault.StoreDamaged, err)
+	}
+	r.Known, r.Seq = state.Known, state.Seq
+	return r, nil
+}
+
+// Conversations lists what was, and is, talked about; newest last.
+func (s *Service) Conversations(ctx context.Context, p auth.Principal, cursor string, limit int) ([]api.Receipt, string, error) {
+	page, err := s.store.Conversations(ctx, p.OrgID, store.Page{Cursor: cursor, Limit: limit})
+	if err != nil {
+		return nil, "", err
+	}
+	list := make([]api.Receipt, 0, len(page.Items))
+	for _, c := range page.Items {
+		r, err := viewReceipt(c)
+		if err != nil {
+			return nil, "", err
+		}
+		list = append(list, r)
+	}
+	return list, page.Next, nil
+}
+
+// Conversation is one receipt. An open conversation is read from memory, where
+// it is newest.
+func (s *Service) Conversation(ctx context.Context, p auth.Principal, conversation id.Conversation) (api.Receipt, error) {
+	if c, err := s.engine.Find(p.OrgID, conversation); err == nil {
+		return ViewRecord(c.Record()), nil
+	}
+	c, err := s.store.Conversation(ctx, p.OrgID, conversation)
+	if err != nil {
+		return api.Receipt{}, err
+	}
+	return viewReceipt(c)
+}
+
+// ViewRecord renders a conversation's present state as its receipt.
+func ViewRecord(r live.Record) api.Receipt {
+	v := api.Receipt{
+		ID: string(r.ID), AgentID: string(r.Agent), VersionID: string(r.VersionID), Version: r.Version, Channel: r.Channel,
+		Status: "open", StartedAt: r.StartedAt, ToolCalls: r.Calls, Outcomes: r.Outcomes, Metadata: r.Metadata,
+	}
+	if !r.EndedAt.IsZero() {
+		v.Status, v.EndedAt = "ended", &r.EndedAt
+	}
+	if v.Outcomes == nil {
+		v.Outcomes = map[string]int{}
+	}
+	return v
+}
+
+func viewReceipt(c store.ConversationRecord) (api.Receipt, error) {
+	r := live.Record{
+		ID: c.ID, Agent: c.AgentID, VersionID: c.VersionID, Version: c.VersionNumber, Channel: c.Channel, StartedAt: c.StartedAt,
+		Calls: c.ToolCalls, Outcomes: c.Outcomes,
+	}
+	if c.EndedAt != nil {
+		r.EndedAt = *c.EndedAt
+	}
+	if len(c.Metadata) > 0 {
+		if err := json.Unmarshal(c.Metadata, &r.Metadata); err != nil {
+			return api.Receipt{}, fault.Wrap(fault.StoreDamaged, err)
+		}
+	}
+	return ViewRecord(r), nil
+}
+
+// Events lists the steps of a conversation in order.
+func (s *Service) Events(ctx context.Context, p auth.Principal, conversation id.Conversation, cursor string, limit int) ([]api.Event, string, error) {
+	page, err := s.store.Events(ctx, p.OrgID, conversation, store.Page{Cursor: cursor, Limit: limit})
+	if err != nil {
+		return nil, "", err
+	}
+	list := make([]api.Event, 0, len(page.Items))
+	for _, e := range page.Items {
+		list = append(list, api.Event{
+			ID: string(e.ID), ConversationID: string(e.ConversationID), Seq: e.Seq, TsMs: e.At.UnixMilli(), Channel: e.Channel,
+			EventType: e.Type, Payload: e.Payload,
+		})
+	}
+	return list, page.Next, nil
+}

@@ -1,0 +1,355 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+
+	"flowyte/api"
+	"flowyte/internal/auth"
+	"flowyte/internal/binding"
+	"flowyte/internal/compile"
+	"flowyte/internal/fault"
+	"flowyte/internal/id"
+	"flowyte/internal/live"
+	"flowyte/internal/plan"
+	"flowyte/internal/store"
+)
+
+// frozen is a published version as it is stored: the number says how to read
+// it, and newer releases go on reading older numbers.
+type frozen struct {
+	Format int           `json:"format"`
+	Agent  api.Agent     `json:"agent"`
+	Skills []frozenSkill `json:"skills"`
+}
+
+// frozenFormat is the number of the present form; see testdata/golden.
+const frozenFormat = 1
+
+type frozenSkill struct {
+	Skill api.Skill  `json:"skill"`
+	Plan  *plan.Plan `json:"plan"`
+}
+
+func readFrozen(v store.Version) (frozen, error) {
+	var f frozen
+	if v.Format != frozenFormat {
+		return f, fault.New(fault.StoreDamaged)
+	}
+	if err := json.Unmarshal(v.Compiled, &f); err != nil {
+		return f, fault.Wrap(fault.StoreDamaged, err)
+	}
+	return f, nil
+}
+
+// serving makes what live serves of a version.
+func serving(a api.Agent, org id.Org, version id.Version, number int, skills []frozenSkill) (*live.Version, error) {
+	location := time.UTC
+	if a.TimeZone != "" {
+		var err error
+		if location, err = time.LoadLocation(a.TimeZone); err != nil {
+			return nil, fault.Wrap(fault.StoreDamaged, err)
+		}
+	}
+	v := live.Version{
+		ID: version, Number: number, Org: org, Agent: id.Agent(a.ID), Country: a.Country, Location: location, Draft: number == 0,
+	}
+	for _, s := range skills {
+		if len(s.Skill.Channels) == 1 && len(a.Channels) == 1 && s.Skill.Channels[0] != a.Channels[0] {
+			continue
+		}
+		v.Tools = append(v.Tools, &live.Tool{
+			Skill: id.Skill(s.Skill.ID), Name: s.Skill.ToolName, Description: s.Skill.Description, Channels: s.Skill.Channels,
+			Plan: s.Plan, PlanDigest: s.Plan.Digest(), Timeout: time.Duration(s.Plan.TimeoutMs) * time.Millisecond,
+		})
+	}
+	return live.NewVersion(v), nil
+}
+
+// recompiled compiles every enabled skill of the draft against the schema and
+// scoping of now and asks the live server about each. What is wrong comes as
+// findings, all together.
+func (s *Service) recompiled(ctx context.Context, records []store.Skill) (skills []frozenSkill, findings []api.Finding, err error) {
+	for _, sk := range records {
+		if !sk.Enabled {
+			continue
+		}
+		fs, found, err := s.recompile(ctx, sk)
+		if err != nil {
+			return nil, nil, err
+		}
+		findings = append(findings, found...)
+		if fs != nil {
+			skills = append(skills, *fs)
+		}
+	}
+	return skills, findings, nil
+}
+
+func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, []api.Finding, error) {
+	var b binding.Binding
+	if err := json.Unmarshal(sk.Binding, &b); err != nil {
+		return nil, nil, fault.Wrap(fault.StoreDamaged, err)
+	}
+	if sk.Suspended {
+		return nil, []api.Finding{skillFinding(sk, suspendedWord, "The skill is suspended.", "Resume or disable it.")}, nil
+	}
+	c, err := s.seen(ctx, sk.OrgID, sk.Kind)
+	if fault.Is(err, fault.NotConnected) || fault.Is(err, fault.NotDiscovered) {
+		code := fault.CodeOf(err)
+		return nil, []api.Finding{skillFinding(sk, string(code), "The database is "+map[fault.Code]string{fault.NotConnected: "not connected.", fault.NotDiscovered: "not discovered."}[code], "Connect and discover, then publish.")}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p, found := compile.Compile(b, c.whole, c.scope)
+	if binding.Rejected(found) {
+		return nil, viewFindings(sk.ID, found), nil
+	}
+	if b.IsWrite && p.Digest() != sk.PlanDigest {
+		return nil, []api.Finding{skillFinding(sk, "write_plan_changed", "The write's statement is not the one that was reviewed.", "Bind it again, review its statement and enable it.")}, nil
+	}
+	explained, err := s.explain(ctx, sk.OrgID, sk.Kind, p)
+	if err != nil {
+		code := fault.CodeOf(err)
+		if code == "" || code == fault.StoreUnavailable {
+			return nil, nil, err
+		}
+		return nil, []api.Finding{skillFinding(sk, "not_verified_live", "The database could not be asked about the statement ("+string(code)+").", "Make the database reachable, run discover, then publish.")}, nil
+	}
+	var set settings
+	if err := json.Unmarshal(sk.Settings, &set); err != nil {
+		return nil, nil, fault.Wrap(fault.StoreDamaged, err)
+	}
+	set.QueryPlan, set.Warnings = explained, viewFindings(sk.ID, found)
+	if err := fillSkill(&sk, b, p, set); err != nil {
+		return nil, nil, err
+	}
+	v, err := s.viewSkill(ctx, sk)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &frozenSkill{Skill: v, Plan: p}, set.Warnings, nil
+}
+
+func skillFinding(sk store.Skill, code, message, fix string) api.Finding {
+	return api.Finding{Code: code, Severity: binding.SeverityError, Path: "skills." + sk.ToolName, Message: message, Fix: fix, SkillID: string(sk.ID)}
+}
+
+func hasErrors(findings []api.Finding) bool {
+	for _, f := range findings {
+		if f.Severity == binding.SeverityError {
+			return true
+		}
+	}
+	return false
+}
+
+// Publish makes the draft live: it compiles every enabled skill again, stores
+// the version, and swaps it in.
+func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent, note string) (api.Version, error) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	a, records, err := s.store.AgentSkills(ctx, p.OrgID, agent)
+	if err != nil {
+		return api.Version{}, err
+	}
+	skills, findings, err := s.recompiled(ctx, records)
+	if err != nil {
+		return api.Version{}, err
+	}
+	if hasErrors(findings) {
+		return api.Version{}, fault.New(fault.PublishBlocked).WithExtra("findings", findings)
+	}
+	view := viewAgent(a)
+	compiled, err := json.Marshal(frozen{Format: frozenFormat, Agent: view, Skills: skills})
+	if err != nil {
+		return api.Version{}, fault.Wrap(fault.Internal, err)
+	}
+	record, err := s.store.Publish(ctx, by(p), store.Publication{
+		AgentID: agent, Revision: a.Revision, Format: frozenFormat, Compiled: compiled, Note: note,
+	})
+	if err != nil {
+		return api.Version{}, err
+	}
+	if err := s.goLive(record); err != nil {
+		return api.Version{}, err
+	}
+	return viewVersion(record, true)
+}
+
+// goLive swaps a stored version in. Called with publishing held.
+func (s *Service) goLive(v store.Version) error {
+	lv, err := s.thaw(v)
+	if err != nil {
+		return err
+	}
+	next := *s.table
+	next.Live = maps.Clone(next.Live)
+	if next.Live == nil {
+		next.Live = map[id.Agent]*live.Version{}
+	}
+	next.Live[v.AgentID] = lv
+	s.swap(&next)
+	return nil
+}
+
+// retire takes an agent off the air. Called with publishing held.
+func (s *Service) retire(agent id.Agent) {
+	next := *s.table
+	next.Live = maps.Clone(next.Live)
+	delete(next.Live, agent)
+	s.swap(&next)
+	s.engine.EndAgent(agent)
+}
+
+func viewVersion(v store.Version, whole bool) (api.Version, error) {
+	out := api.Version{
+		ID: string(v.ID), AgentID: string(v.AgentID), Version: v.Number, Digest: v.Digest, Note: v.Note,
+		PublishedAt: v.PublishedAt, PublishedBy: string(v.PublishedBy), Live: v.Live,
+	}
+	if whole {
+		f, err := readFrozen(v)
+		if err != nil {
+			return out, err
+		}
+		cfg := api.CompiledConfig{Format: f.Format, Agent: f.Agent, Skills: []api.Skill{}}
+		for _, sk := range f.Skills {
+			cfg.Skills = append(cfg.Skills, sk.Skill)
+		}
+		out.CompiledConfig = &cfg
+	}
+	return out, nil
+}
+
+// Versions lists what was published, newest first.
+func (s *Service) Versions(ctx context.Context, p auth.Principal, agent id.Agent, cursor string, limit int) ([]api.Version, string, error) {
+	page, err := s.store.Versions(ctx, p.OrgID, agent, store.Page{Cursor: cursor, Limit: limit})
+	if err != nil {
+		return nil, "", err
+	}
+	list := make([]api.Version, 0, len(page.Items))
+	for _, r := range page.Items {
+		v, err := viewVersion(r, false)
+		if err != nil {
+			return nil, "", err
+		}
+		list = append(list, v)
+	}
+	return list, page.Next, nil
+}
+
+// Version is one published version, whole.
+func (s *Service) Version(ctx context.Context, p auth.Principal, agent id.Agent, version id.Version) (api.Version, error) {
+	v, err := s.store.Version(ctx, p.OrgID, agent, version)
+	if err != nil {
+		return api.Version{}, err
+	}
+	return viewVersion(v, true)
+}
+
+// RollBack makes an earlier version live again, if everything it needs is
+// still there and allowed.
+func (s *Service) RollBack(ctx context.Context, p auth.Principal, agent id.Agent, version id.Version) (api.Version, error) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	v, err := s.store.Version(ctx, p.OrgID, agent, version)
+	if err != nil {
+		return api.Version{}, err
+	}
+	f, err := readFrozen(v)
+	if err != nil {
+		return api.Version{}, err
+	}
+	var findings []api.Finding
+	for _, fs := range f.Skills {
+		// A suspended or deleted skill of the draft does not concern a version,
+		// whose plans stand on their own; its connection and scoping do.
+		sk := store.Skill{ID: id.Skill(fs.Skill.ID), OrgID: p.OrgID, AgentID: agent, Kind: fs.Plan.Kind, ToolName: fs.Skill.ToolName}
+		reason, err := s.standing(ctx, sk, fs.Plan)
+		if err != nil {
+			return api.Version{}, err
+		}
+		if reason != "" {
+			findings = append(findings, skillFinding(sk, reason, "Something that this skill needs is gone, blocked or changed.", "Publish a new version instead."))
+		}
+	}
+	if len(findings) > 0 {
+		return api.Version{}, fault.New(fault.RollbackBlocked).WithExtra("findings", findings)
+	}
+	if v, err = s.store.SetPublished(ctx, by(p), agent, version); err != nil {
+		return api.Version{}, err
+	}
+	if err := s.goLive(v); err != nil {
+		return api.Version{}, err
+	}
+	return viewVersion(v, true)
+}
+
+// Load brings what the store holds into memory: connections, live versions,
+// suspensions. Customers' databases are not touched, so that the process
+// starts while any of them is down.
+func (s *Service) Load(ctx context.Context) error {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	next := &live.Table{
+		Live: map[id.Agent]*live.Version{}, Connections: map[live.ConnectionKey]*live.Connection{}, Suspended: map[id.Skill]bool{},
+	}
+	connections, err := s.store.LoadConnections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range connections {
+		if err := s.open(c); err != nil {
+			// One unreadable credential must not keep the others from starting.
+			s.log.Error("credentials cannot be opened", "connectionId", c.ID, "code", fault.CodeOf(err))
+			continue
+		}
+		cat, err := s.catalog(ctx, c)
+		if err != nil && !fault.Is(err, fault.NotDiscovered) {
+			return err
+		}
+		next.Connections[live.ConnectionKey{Org: c.OrgID, Kind: c.Kind}] = s.liveConnection(c, cat)
+	}
+	if err := s.loadVersions(ctx, next); err != nil {
+		return err
+	}
+	states, err := s.store.LoadSkillStates(ctx)
+	if err != nil {
+		return err
+	}
+	for _, st := range states {
+		if st.Suspended {
+			next.Suspended[st.SkillID] = true
+		}
+	}
+	s.swap(next)
+	return s.restore(ctx)
+}
+
+// loadVersions serves every live version that can be read. One that cannot is
+// reported and not served; it does not keep the others from being served.
+func (s *Service) loadVersions(ctx context.Context, table *live.Table) error {
+	return s.store.LoadPublished(ctx, func(v store.Version, damage error) {
+		lv, err := (*live.Version)(nil), damage
+		if err == nil {
+			lv, err = s.thaw(v)
+		}
+		if err != nil {
+			s.log.Error("a published version cannot be served", "versionId", v.ID, "code", fault.CodeOf(err))
+			return
+		}
+		table.Live[v.AgentID] = lv
+	})
+}
+
+// thaw makes what live serves out of a stored version.
+func (s *Service) thaw(v store.Version) (*live.Version, error) {
+	f, err := readFrozen(v)
+	if err != nil {
+		return nil, err
+	}
+	return serving(f.Agent, v.OrgID, v.ID, v.Number, f.Skills)
+}
