@@ -220,11 +220,11 @@ func (k *kit) addSample() {
 	}
 	Handle(k.API, Op{Method: "GET", Path: "/things", Scope: auth.IntegrationsRead, Summary: "List things", Tag: "Things"},
 		func(_ context.Context, _ auth.Principal, in *listInput) (Page[thing], error) {
-			p := Page[thing]{Next: "after " + string(in.After)}
+			p := Page[thing]{NextCursor: "after " + in.Cursor}
 			if in.Q == "none" {
 				return Page[thing]{}, nil
 			}
-			for i, name := range append([]string{in.Q, in.Type, string(in.After)}, in.Tables...) {
+			for i, name := range append([]string{in.Q, in.Type, in.Cursor}, in.Tables...) {
 				p.Items = append(p.Items, thing{Name: name, Count: i + in.Limit})
 			}
 			return p, nil

@@ -173,7 +173,7 @@ func TestHostileBodiesUseLittleMemory(t *testing.T) {
 	k := newKit(t)
 	k.addSample()
 	Handle(k.API, Op{Method: "POST", Path: "/bind", Scope: auth.SkillsWrite, NoIdempotencyKey: true},
-		nothing[struct{ Body api.ScopingPatch }, string])
+		idle[struct{ Body api.ScopingPatch }, string])
 	manyNames := func() string {
 		var b strings.Builder
 		b.WriteString(`{"blockedColumns":{`)

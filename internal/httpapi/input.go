@@ -36,6 +36,7 @@ type param struct {
 	required bool
 	standard string // what stands in when it is absent
 	enum     []string
+	opaque   bool // a cursor
 	min, max *int
 	index    []int
 	typ      reflect.Type
@@ -78,7 +79,7 @@ func newInput(t reflect.Type, path string) (*input, error) {
 }
 
 func newParam(sf reflect.StructField) (param, error) {
-	p := param{doc: sf.Tag.Get("doc"), standard: sf.Tag.Get("default"), index: sf.Index, typ: sf.Type}
+	p := param{doc: sf.Tag.Get("doc"), standard: sf.Tag.Get("default"), opaque: sf.Tag.Get("opaque") == "true", index: sf.Index, typ: sf.Type}
 	for _, in := range []string{"path", "query", "header"} {
 		if name := sf.Tag.Get(in); name != "" {
 			p.in, p.name = in, name
@@ -252,7 +253,7 @@ func (p param) read(values []string, field reflect.Value) string {
 func (p param) set(value string, field reflect.Value) string {
 	switch field.Kind() {
 	case reflect.String:
-		if p.typ == reflect.TypeFor[Cursor]() {
+		if p.opaque {
 			after, err := cursorEncoding.DecodeString(value)
 			if err != nil || !utf8.Valid(after) || bytes.IndexByte(after, 0) >= 0 {
 				return "must be the nextCursor of another page"

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"flowyte/api"
 	"flowyte/internal/auth"
 	"flowyte/internal/fault"
+	"flowyte/internal/wire"
 )
 
 // Op describes a route: what the table, the OpenAPI document and the tests
@@ -28,6 +30,10 @@ type Op struct {
 	// Errors are the codes of the use case. Those of the machinery (form, key,
 	// scope, size, our own state) are added.
 	Errors []fault.Code
+
+	// Example is a body that the documentation shows. It must be one that the
+	// route would read.
+	Example json.RawMessage
 
 	// NoIdempotencyKey is for a POST that changes nothing. Other POSTs outside
 	// of conversations take an Idempotency-Key.
@@ -53,11 +59,11 @@ type route struct {
 	run        func(x *exchange, r *http.Request) error
 }
 
-// Page is one page of a list. Next is what the use case needs to go on behind
-// it, and empty on the last page; it is sent as an opaque cursor.
+// Page is one page of a list. NextCursor is what the use case needs to go on
+// behind it, and empty on the last page; on the wire it is opaque.
 type Page[T any] struct {
-	Items []T
-	Next  string
+	Items      []T
+	NextCursor string
 }
 
 func (p Page[T]) envelope(limit int) any {
@@ -65,31 +71,29 @@ func (p Page[T]) envelope(limit int) any {
 	if answer.Data == nil {
 		answer.Data = []T{}
 	}
-	if p.Next != "" {
-		cursor := cursorEncoding.EncodeToString([]byte(p.Next))
+	if p.NextCursor != "" {
+		cursor := cursorEncoding.EncodeToString([]byte(p.NextCursor))
 		answer.Pagination.NextCursor = &cursor
 	}
 	return answer
 }
 
-func (Page[T]) answerType() reflect.Type { return reflect.TypeFor[api.ListResponse[T]]() }
+func (Page[T]) item() reflect.Type { return reflect.TypeFor[T]() }
 
 // anyPage is any Page.
 type anyPage interface {
 	envelope(limit int) any
-	answerType() reflect.Type
+	item() reflect.Type
 }
 
 // Paging is embedded in the input of a route that answers a Page.
 type Paging struct {
-	// After is the Next of the page before.
-	After Cursor `query:"cursor" doc:"Where the page begins: nextCursor of the page before."`
-	Limit int    `query:"limit" default:"50" min:"1" max:"200" doc:"How many values a page has."`
+	// Cursor is the NextCursor of the page before.
+	Cursor string `query:"cursor" opaque:"true" doc:"Where the page begins: nextCursor of the page before."`
+	Limit  int    `query:"limit" default:"50" min:"1" max:"200" doc:"How many values a page has."`
 }
 
-// Cursor is a text that is opaque on the wire.
-type Cursor string
-
+// cursorEncoding is of texts that are opaque on the wire.
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
 func (p Paging) pageLimit() int { return p.Limit }
@@ -152,6 +156,11 @@ func newRoute[In, Out any](op Op) *route {
 	var err error
 	if rt.input, err = newInput(rt.in, op.Path); err != nil {
 		panic(fmt.Sprintf("httpapi: %s %s: %v", op.Method, op.Path, err))
+	}
+	if op.Example != nil {
+		if err := wire.Decode(op.Example, reflect.New(rt.input.body.typ).Interface()); err != nil {
+			panic(fmt.Sprintf("httpapi: %s %s: the example: %v", op.Method, op.Path, err))
+		}
 	}
 	if _, list := reflect.Zero(rt.out).Interface().(anyPage); list {
 		if _, paged := reflect.Zero(rt.in).Interface().(interface{ pageLimit() int }); !paged {

@@ -244,39 +244,39 @@ func TestRegistrationPanics(t *testing.T) {
 	type ok struct{}
 	op := Op{Method: "GET", Path: "/x", Scope: auth.SkillsRead}
 	tests := map[string]func(a *API){
-		"no scope": func(a *API) { Handle(a, Op{Method: "GET", Path: "/x"}, nothing[ok, string]) },
+		"no scope": func(a *API) { Handle(a, Op{Method: "GET", Path: "/x"}, idle[ok, string]) },
 		"strange scope": func(a *API) {
-			Handle(a, Op{Method: "GET", Path: "/x", Scope: "everything"}, nothing[ok, string])
+			Handle(a, Op{Method: "GET", Path: "/x", Scope: "everything"}, idle[ok, string])
 		},
-		"twice": func(a *API) { Handle(a, op, nothing[ok, string]); Handle(a, op, nothing[ok, string]) },
+		"twice": func(a *API) { Handle(a, op, idle[ok, string]); Handle(a, op, idle[ok, string]) },
 		"missing wildcard": func(a *API) {
-			Handle(a, op, nothing[struct {
+			Handle(a, op, idle[struct {
 				A string `path:"a"`
 			}, string])
 		},
 		"missing field": func(a *API) {
-			Handle(a, Op{Method: "GET", Path: "/x/{a}", Scope: auth.SkillsRead}, nothing[ok, string])
+			Handle(a, Op{Method: "GET", Path: "/x/{a}", Scope: auth.SkillsRead}, idle[ok, string])
 		},
-		"untagged field": func(a *API) { Handle(a, op, nothing[struct{ A string }, string]) },
+		"untagged field": func(a *API) { Handle(a, op, idle[struct{ A string }, string]) },
 		"float in a query": func(a *API) {
-			Handle(a, op, nothing[struct {
+			Handle(a, op, idle[struct {
 				A float64 `query:"a"`
 			}, string])
 		},
 		"float in a body": func(a *API) {
-			Handle(a, op, nothing[struct {
+			Handle(a, op, idle[struct {
 				Body struct {
 					F float64 `json:"f"`
 				}
 			}, string])
 		},
 		"one bound": func(a *API) {
-			Handle(a, op, nothing[struct {
+			Handle(a, op, idle[struct {
 				A int `query:"a" min:"1"`
 			}, string])
 		},
-		"page, no paging": func(a *API) { Handle(a, op, nothing[ok, Page[string]]) },
-		"not a struct":    func(a *API) { Handle(a, op, nothing[string, string]) },
+		"page, no paging": func(a *API) { Handle(a, op, idle[ok, Page[string]]) },
+		"not a struct":    func(a *API) { Handle(a, op, idle[string, string]) },
 	}
 	for name, register := range tests {
 		func() {
@@ -290,7 +290,7 @@ func TestRegistrationPanics(t *testing.T) {
 	}
 }
 
-func nothing[In, Out any](context.Context, auth.Principal, *In) (out Out, err error) { return }
+func idle[In, Out any](context.Context, auth.Principal, *In) (out Out, err error) { return }
 
 func TestRoutesListsTheTable(t *testing.T) {
 	k := newKit(t)
