@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -15,10 +16,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// plannerSettings make the server plan for any value, and take an index
-// wherever there is one, so that the answer does not depend on how many rows a
-// table has today.
-var plannerSettings = command{text: "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_seqscan', 'off', true)"}
+// The planner is asked twice, for any value and with sequential scans
+// discouraged, so that the answer does not depend on how many rows a table has
+// today. The second time plain index scans are discouraged as well: on a small
+// table the server may prefer to walk the primary key in the statement's order,
+// and only a bitmap scan has nothing but the filter to choose its index by.
+var (
+	discourageSeqScans   = command{text: "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_seqscan', 'off', true)"}
+	discourageIndexScans = command{text: "SELECT pg_catalog.set_config('enable_indexscan', 'off', true), pg_catalog.set_config('enable_indexonlyscan', 'off', true)"}
+	// Without it the statement keeps the plan of the first time.
+	discardPlans = command{text: "DISCARD PLANS"}
+)
 
 // Explain implements target.Session. The statement is prepared, which proves
 // that the server accepts it and that its columns are the plan's, and then
@@ -29,24 +37,27 @@ func (s *Session) Explain(ctx context.Context, p *plan.Plan) (*target.Explanatio
 	if err != nil {
 		return nil, err
 	}
-	var text []byte
+	var found *target.Explanation
 	err = s.batch(ctx, commands, func(i int, rr *pgconn.ResultReader) error {
-		for rr.NextRow() {
-			if strings.HasPrefix(commands[i].text, "EXPLAIN ") && len(rr.Values()) == 1 {
-				text = append(text, rr.Values()[0]...)
-			}
+		if !strings.HasPrefix(commands[i].text, explainPrefix) || found != nil && found.UsesIndex {
+			return nil
 		}
-		return nil
+		var text []byte
+		for rr.NextRow() {
+			text = append(text, bytes.Join(rr.Values(), nil)...)
+		}
+		next, err := readExplanation(text, p)
+		if err == nil && (found == nil || next.UsesIndex) {
+			found = next
+		}
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return readExplanation(text, p)
+	return found, err
 }
 
 // explanation prepares the statement and lists the commands that explain it.
 func (s *Session) explanation(ctx context.Context, p *plan.Plan) ([]command, error) {
-	commands := append(s.opening(), plannerSettings)
+	commands := append(s.opening(), discourageSeqScans)
 	if !s.pooled {
 		st, known := s.statements[p.Statement]
 		if !known {
@@ -55,7 +66,7 @@ func (s *Session) explanation(ctx context.Context, p *plan.Plan) ([]command, err
 				return nil, err
 			}
 		}
-		return append(commands, explain(st.description.Name, p), rollback), nil
+		return append(append(commands, explainTwice(st.description.Name, p)...), rollback), nil
 	}
 	description, err := s.conn.Prepare(ctx, "", p.Statement, nil)
 	if err != nil {
@@ -67,15 +78,19 @@ func (s *Session) explanation(ctx context.Context, p *plan.Plan) ([]command, err
 	// Poolers rename what is prepared by the protocol, so that EXECUTE would not
 	// find it. The name is random because a failure leaves it behind.
 	name := "flowyte_" + strings.ToLower(rand.Text())
-	return append(commands, command{text: "PREPARE " + name + " AS " + p.Statement}, explain(name, p), command{text: "DEALLOCATE " + name}, rollback), nil
+	commands = append(commands, command{text: "PREPARE " + name + " AS " + p.Statement})
+	commands = append(commands, explainTwice(name, p)...)
+	return append(commands, command{text: "DEALLOCATE " + name}, rollback), nil
 }
 
-func explain(name string, p *plan.Plan) command {
-	text := "EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) EXECUTE " + name
+const explainPrefix = "EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) EXECUTE "
+
+func explainTwice(name string, p *plan.Plan) []command {
+	text := explainPrefix + name
 	if n := len(p.Slots); n > 0 {
 		text += "(" + strings.Repeat("NULL, ", n-1) + "NULL)"
 	}
-	return command{text: text}
+	return []command{{text: text}, discourageIndexScans, discardPlans, {text: text}}
 }
 
 // node is what is read of one node of the server's plan.

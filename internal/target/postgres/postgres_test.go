@@ -96,6 +96,11 @@ func lanes(t *testing.T, test func(t *testing.T, db *dbtest.Database, creds *tar
 	})
 }
 
+func credentials(t testing.TB, db *dbtest.Database, login privatedb.Login) *target.Credentials {
+	t.Helper()
+	return targettest.Credentials(t, db.Server, db.Name, login)
+}
+
 func pooled(t testing.TB, db *dbtest.Database, login privatedb.Login) *target.Credentials {
 	t.Helper()
 	pooler := dbtest.PgBouncer(t, db, login)

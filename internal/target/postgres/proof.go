@@ -78,28 +78,33 @@ func (s *Session) ProveReadOnly(ctx context.Context) (target.ReadOnlyProof, erro
 }
 
 // privilegesText answers with one row a right: its kind (superuser, wider,
-// public) and its name. A superuser holds everything and is told in one word.
-const privilegesText = `WITH me AS (SELECT r.oid, r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user),
-mine AS (SELECT r.* FROM pg_catalog.pg_roles r, me WHERE NOT me.rolsuper AND pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')),
+// public) and its name. What counts is what the role can be, inherited or by
+// SET ROLE. A superuser holds everything and is told in one word.
+const privilegesText = `WITH me AS (SELECT r.oid, EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE s.rolsuper AND pg_catalog.pg_has_role(r.oid, s.oid, 'MEMBER')) AS almighty
+	FROM pg_catalog.pg_roles r WHERE r.rolname = current_user),
+ordinary AS (SELECT oid FROM me WHERE NOT almighty),
+mine AS (SELECT r.* FROM pg_catalog.pg_roles r, ordinary me WHERE pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')),
 here AS (SELECT d.oid, d.datdba FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()),
 spaces AS (SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace n WHERE ` + userRelations + `),
 tables AS (SELECT c.oid, c.relowner FROM pg_catalog.pg_class c JOIN spaces n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f'))
-SELECT 'superuser', 'superuser' FROM me WHERE rolsuper
-UNION ALL SELECT 'superuser', 'superuser' WHERE EXISTS (SELECT FROM mine WHERE rolsuper)
+SELECT 'superuser', 'superuser' FROM me WHERE almighty
 UNION ALL SELECT 'superuser', 'CREATEROLE' WHERE EXISTS (SELECT FROM mine WHERE rolcreaterole)
 UNION ALL SELECT 'superuser', 'BYPASSRLS' WHERE EXISTS (SELECT FROM mine WHERE rolbypassrls)
 UNION ALL SELECT 'superuser', 'REPLICATION' WHERE EXISTS (SELECT FROM mine WHERE rolreplication)
-UNION ALL SELECT 'superuser', rolname FROM mine WHERE rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+UNION ALL SELECT 'superuser', rolname FROM mine WHERE rolname IN (` + fileRoles + `)
 UNION ALL SELECT 'wider', 'CREATEDB' WHERE EXISTS (SELECT FROM mine WHERE rolcreatedb)
-UNION ALL SELECT 'wider', rolname FROM mine WHERE rolname LIKE 'pg\_%' AND rolname NOT IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_database_owner')
-UNION ALL SELECT 'wider', 'owner of the database' FROM here, me WHERE NOT me.rolsuper AND pg_catalog.pg_has_role(me.oid, here.datdba, 'MEMBER')
-UNION ALL SELECT 'wider', 'owner of a schema' FROM me WHERE NOT me.rolsuper AND EXISTS (SELECT FROM spaces WHERE pg_catalog.pg_has_role(me.oid, nspowner, 'MEMBER'))
-UNION ALL SELECT 'wider', 'owner of tables' FROM me WHERE NOT me.rolsuper AND EXISTS (SELECT FROM tables WHERE pg_catalog.pg_has_role(me.oid, relowner, 'MEMBER'))
-UNION ALL SELECT 'wider', 'CREATE on the database' FROM here, me WHERE NOT me.rolsuper AND pg_catalog.has_database_privilege(here.oid, 'CREATE')
-UNION ALL SELECT 'wider', 'CREATE on a schema' FROM me WHERE NOT me.rolsuper AND EXISTS (SELECT FROM spaces WHERE pg_catalog.has_schema_privilege(spaces.oid, 'CREATE') AND NOT pg_catalog.has_schema_privilege('public', spaces.oid, 'CREATE'))
-UNION ALL SELECT 'wider', 'DELETE, TRUNCATE, REFERENCES or TRIGGER on tables' FROM me WHERE NOT me.rolsuper AND EXISTS (SELECT FROM tables WHERE pg_catalog.has_table_privilege(tables.oid, 'DELETE, TRUNCATE, REFERENCES, TRIGGER'))
+UNION ALL SELECT 'wider', rolname FROM mine WHERE rolname ~ '^pg_' AND rolname NOT IN (` + fileRoles + `, 'pg_database_owner')
+UNION ALL SELECT 'wider', 'owner of the database' FROM here, ordinary me WHERE pg_catalog.pg_has_role(me.oid, here.datdba, 'MEMBER')
+UNION ALL SELECT 'wider', 'owner of a schema' FROM ordinary me WHERE EXISTS (SELECT FROM spaces WHERE pg_catalog.pg_has_role(me.oid, nspowner, 'MEMBER'))
+UNION ALL SELECT 'wider', 'owner of tables' FROM ordinary me WHERE EXISTS (SELECT FROM tables WHERE pg_catalog.pg_has_role(me.oid, relowner, 'MEMBER'))
+UNION ALL SELECT 'wider', 'CREATE on the database' FROM here, ordinary WHERE pg_catalog.has_database_privilege(here.oid, 'CREATE')
+UNION ALL SELECT 'wider', 'CREATE on a schema' FROM ordinary WHERE EXISTS (SELECT FROM spaces WHERE pg_catalog.has_schema_privilege(spaces.oid, 'CREATE') AND NOT pg_catalog.has_schema_privilege('public', spaces.oid, 'CREATE'))
+UNION ALL SELECT 'wider', 'DELETE, TRUNCATE, REFERENCES or TRIGGER on tables' FROM ordinary WHERE EXISTS (SELECT FROM tables WHERE pg_catalog.has_table_privilege(tables.oid, 'DELETE, TRUNCATE, REFERENCES, TRIGGER'))
 UNION ALL SELECT 'public', 'CREATE on a schema' WHERE EXISTS (SELECT FROM spaces WHERE pg_catalog.has_schema_privilege('public', spaces.oid, 'CREATE'))
 UNION ALL SELECT 'public', 'TEMPORARY on the database' FROM here WHERE pg_catalog.has_database_privilege('public', here.oid, 'TEMPORARY')`
+
+// fileRoles reach the server's files and programs.
+const fileRoles = `'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program'`
 
 // Privileges implements target.Session.
 func (s *Session) Privileges(ctx context.Context) (target.Privileges, error) {
