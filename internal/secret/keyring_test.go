@@ -299,10 +299,6 @@ func TestMAC(t *testing.T) {
 		t.Error("another purpose, other data or another keyring yields the same hash")
 	}
 
-	data := []byte(strings.Repeat("x", 47))
-	if n := testing.AllocsPerRun(200, func() { ring.MAC("api key", data) }); n > 0 {
-		t.Errorf("%v allocations a hash", n)
-	}
 	ring.MAC("api key", make([]byte, inputKept+1))
 	if got != ring.MAC("api key", []byte("data")) {
 		t.Error("a long input changed the next hash")

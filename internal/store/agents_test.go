@@ -309,8 +309,8 @@ func TestVersionsNeverChange(t *testing.T) {
 	b := newAgent(t, s, by, "b")
 	_, err = s.Publish(t.Context(), by, Publication{AgentID: b.ID, Revision: 1, Compiled: []byte(`{}`)})
 	must(t, err)
-	exec(t, s, `DROP TRIGGER versions_never_change`)
-	exec(t, s, `UPDATE versions SET compiled = CAST('{"max":6}' AS BLOB) WHERE id = ?`, v.ID)
+	alter(t, s, `DROP TRIGGER versions_never_change`)
+	alter(t, s, `UPDATE versions SET compiled = CAST('{"max":6}' AS BLOB) WHERE id = ?`, v.ID)
 	got, err = s.Version(t.Context(), by.Org, a.ID, v.ID)
 	wantFault(t, err, fault.StoreDamaged)
 	if got.Compiled != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"flowyte/internal/fault"
@@ -195,8 +196,20 @@ func (s *Store) DeleteConnection(ctx context.Context, by Actor, kind schema.Kind
 
 // forget carries what was overwritten out of the write-ahead log into the file
 // and empties the log, in which the old bytes still are. Where a reader holds
-// the log it stays until the next time; what it holds is sealed, so nobody
-// waits for it.
+// the log, such as a backup, they stay in it until a later time: they are
+// sealed, so nobody waits for it.
 func (s *Store) forget(ctx context.Context) {
-	_, _ = s.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	ctx = context.WithoutCancel(ctx) // the change is made, whoever has left
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	for _, step := range []string{
+		`PRAGMA busy_timeout = 0`,
+		`PRAGMA wal_checkpoint(TRUNCATE)`,
+		fmt.Sprintf(`PRAGMA busy_timeout = %d`, busyTimeout.Milliseconds()),
+	} {
+		_, _ = conn.ExecContext(ctx, step)
+	}
 }

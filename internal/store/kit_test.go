@@ -99,8 +99,8 @@ func mac(b byte) secret.MAC {
 	return m
 }
 
-// exec changes the file behind the store's back.
-func exec(t testing.TB, s *Store, query string, args ...any) {
+// alter changes the file behind the store's back.
+func alter(t testing.TB, s *Store, query string, args ...any) {
 	t.Helper()
 	_, err := s.writer.ExecContext(t.Context(), query, args...)
 	must(t, err)

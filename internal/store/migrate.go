@@ -15,30 +15,37 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrationFiles embed.FS
+var embedded embed.FS
+
+// formats are the steps from one format of the store to the next.
+func formats() fs.FS {
+	files, err := fs.Sub(embedded, "migrations")
+	if err != nil { // the path is a constant and valid
+		panic("store: " + err.Error())
+	}
+	return files
+}
+
+// formatTable is where the steps that were taken are written down.
+const formatTable = "store_format"
 
 // migrate brings the file to the format of this release. Only the holder of
 // the data folder changes the format: a command that finds an older one beside
 // a running server waits for it, and is refused if the server keeps the old.
 func (s *Store) migrate(ctx context.Context, o Options) error {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files,
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, o.formats, goose.WithTableName(formatTable),
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
-		return err
+		return failure(err)
 	}
+	steps := provider.ListSources()
+	target := steps[len(steps)-1].Version
 	upToDate := func() (bool, error) {
-		current, target, err := provider.GetVersions(ctx)
-		if err != nil {
-			return false, failure(err)
+		current, err := s.format(ctx)
+		if err == nil && current > target {
+			err = fault.Wrap(fault.StoreNewer, fmt.Errorf("the store has format %d, this release knows %d", current, target))
 		}
-		if current > target {
-			return false, fault.Wrap(fault.StoreNewer, fmt.Errorf("the store has format %d, this release knows %d", current, target))
-		}
-		return current == target, nil
+		return current == target, err
 	}
 	if done, err := upToDate(); done || err != nil {
 		return err
@@ -53,27 +60,33 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := s.copyBefore(ctx, provider); err != nil {
+	if err := s.copyBefore(ctx); err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return failure(err)
+	_, err = provider.Up(ctx)
+	return failure(err)
+}
+
+// format is the number of the last step that was taken, 0 for an empty file.
+func (s *Store) format(ctx context.Context) (int64, error) {
+	var tables int
+	err := s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master WHERE name = ?`, formatTable).Scan(&tables)
+	if err != nil || tables == 0 {
+		return 0, failure(err)
 	}
-	return nil
+	var format int64
+	err = s.reader.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM `+formatTable).Scan(&format)
+	return format, failure(err)
 }
 
 // copyBefore keeps a copy of a store that holds something as it was before its
 // format changes, named after the format it has.
-func (s *Store) copyBefore(ctx context.Context, provider *goose.Provider) error {
-	current, _, err := provider.GetVersions(ctx)
-	if err != nil {
-		return failure(err)
+func (s *Store) copyBefore(ctx context.Context) error {
+	format, err := s.format(ctx)
+	if err != nil || format == 0 {
+		return err
 	}
-	if current == 0 {
-		return nil
-	}
-	path := filepath.Join(s.dir, fmt.Sprintf("%s.format%d.%s.copy", databaseName, current, s.now().UTC().Format("20060102T150405Z")))
-	return s.Backup(ctx, path)
+	return s.Backup(ctx, filepath.Join(s.dir, fmt.Sprintf("%s.format%d.%s.copy", databaseName, format, s.now().UTC().Format("20060102T150405Z"))))
 }
 
 // Backup writes a consistent copy of the store to a new file at path, beside

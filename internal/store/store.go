@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"flowyte/internal/fault"
 )
@@ -39,6 +40,21 @@ type Options struct {
 	LockWait time.Duration
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
+
+	formats fs.FS // those of this release when nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.LockWait == 0 {
+		o.LockWait = lockWait
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.formats == nil {
+		o.formats = formats()
+	}
+	return o
 }
 
 // Store is an open data folder. It is safe for concurrent use.
@@ -59,12 +75,7 @@ type Store struct {
 // made first. Faults: data_folder_unusable, store_locked, store_too_new,
 // store_damaged, store_unavailable.
 func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.LockWait == 0 {
-		o.LockWait = lockWait
-	}
+	o = o.withDefaults()
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, fault.Wrap(fault.DataFolderUnusable, err)
@@ -113,8 +124,8 @@ func (s *Store) Close() error {
 
 // Ping tells whether the store can be read.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return failure(s.reader.QueryRowContext(ctx, `SELECT 1 FROM meta UNION SELECT 1`).Scan(&one))
+	var rows int
+	return failure(s.reader.QueryRowContext(ctx, `SELECT COUNT(*) FROM meta`).Scan(&rows))
 }
 
 func (s *Store) connect(ctx context.Context) error {
@@ -135,7 +146,26 @@ func (s *Store) connect(ctx context.Context) error {
 		return failure(err)
 	}
 	// The writer first: it turns a new file to WAL before a reader sees it.
-	return failure(errors.Join(s.writer.PingContext(ctx), s.reader.PingContext(ctx)))
+	return failure(errors.Join(greet(ctx, s.writer), greet(ctx, s.reader)))
+}
+
+// greet makes a pool's first connection. While another process turns a new
+// file to WAL the file is busy in a way that SQLite does not wait for.
+func greet(ctx context.Context, db *sql.DB) error {
+	retry := time.NewTicker(lockPoll)
+	defer retry.Stop()
+	for range busyTimeout / lockPoll {
+		err := db.PingContext(ctx)
+		if resultCode(err)&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return db.PingContext(ctx)
 }
 
 // openFile makes a pool of connections to one database file.
@@ -166,7 +196,6 @@ func openFile(path string, readOnly bool) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetConnMaxIdleTime(0)
 	if readOnly {
 		db.SetMaxOpenConns(readers)
 		db.SetMaxIdleConns(readers)

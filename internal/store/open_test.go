@@ -1,0 +1,480 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"flowyte/internal/fault"
+	"flowyte/internal/id"
+)
+
+// The test binary runs again as another process when this names what to do.
+const roleVariable = "FLOWYTE_STORE_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	role := os.Getenv(roleVariable)
+	if role == "" {
+		os.Exit(m.Run())
+	}
+	if err := play(role, os.Args[len(os.Args)-1]); err != nil {
+		fmt.Println(fault.CodeOf(err))
+	}
+}
+
+// play is what another process does with the store in dir.
+func play(role, dir string) error {
+	ctx := context.Background()
+	s, err := Open(ctx, dir, Options{Serve: role != "command", LockWait: time.Second})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	fmt.Println("open")
+	if role == "write" {
+		return writeForever(ctx, s)
+	}
+	_, err = io.ReadAll(os.Stdin) // until the parent lets go
+	return err
+}
+
+// writeForever makes agents and batches of events, and tells of each only when
+// the store has said that it is kept.
+func writeForever(ctx context.Context, s *Store) error {
+	org, err := s.EnsureOrg(ctx, "acme")
+	if err != nil {
+		return err
+	}
+	by := Actor{Org: org.ID}
+	c := conversationOf(s, by)
+	c.ID = "cnv_crash"
+	for seq := int64(1); ; seq += 3 {
+		a, err := s.CreateAgent(ctx, by, Agent{Name: "a"})
+		if err != nil {
+			return err
+		}
+		fmt.Println("agent", a.ID)
+		if err := s.AppendBatch(ctx, []ConversationRecord{c}, eventsOf(c, seq, seq+2)); err != nil {
+			return err
+		}
+		fmt.Println("events", seq+2)
+	}
+}
+
+// other is a second process.
+type other struct {
+	cmd  *exec.Cmd
+	in   io.Closer
+	out  *bufio.Scanner
+	dead bool
+}
+
+func start(t *testing.T, role, dir string, ordinary bool) *other {
+	t.Helper()
+	exe, err := os.Executable()
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), exe, dir)
+	if ordinary && os.Getuid() == 0 {
+		cmd.Path = publicCopy(t, exe)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	o := &other{cmd: cmd, in: in, out: bufio.NewScanner(out)}
+	t.Cleanup(o.end)
+	return o
+}
+
+// publicCopy puts the test binary where an ordinary user finds it.
+func publicCopy(t *testing.T, exe string) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(dir), 0o755))
+	text, err := os.ReadFile(exe)
+	must(t, err)
+	path := filepath.Join(dir, "store.test")
+	must(t, os.WriteFile(path, text, 0o755))
+	return path
+}
+
+func (o *other) line() string {
+	o.out.Scan()
+	return o.out.Text()
+}
+
+func (o *other) end() {
+	if !o.dead {
+		o.dead = true
+		_ = o.in.Close()
+		_ = o.cmd.Wait() // it may have been killed
+	}
+}
+
+func TestOneServer(t *testing.T) {
+	if lockWait >= 5*time.Second {
+		t.Errorf("a second server is refused after %v", lockWait)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	first := start(t, "serve", dir, false)
+	if got := first.line(); got != "open" {
+		t.Fatalf("the first server says %q", got)
+	}
+	begun := time.Now()
+	_, err := Open(t.Context(), dir, Options{Serve: true, LockWait: 200 * time.Millisecond})
+	wantFault(t, err, fault.StoreLocked)
+	if cause := fmt.Sprint(fault.Cause(err)); !strings.Contains(cause, strconv.Itoa(first.cmd.Process.Pid)) {
+		t.Errorf("the cause %q does not name the holder", cause)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("refused after %v", took)
+	}
+	second := start(t, "serve", dir, false)
+	if got := second.line(); got != string(fault.StoreLocked) {
+		t.Errorf("a second server says %q", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = Open(ctx, dir, Options{Serve: true})
+	wantFault(t, err, fault.StoreUnavailable)
+
+	// Commands run beside it.
+	command := start(t, "command", dir, false)
+	if got := command.line(); got != "open" {
+		t.Errorf("a command says %q", got)
+	}
+	beside := open(t, dir, Options{})
+	newOrg(t, beside, "acme")
+
+	// The next server waits for the first to go, and needs no farewell.
+	must(t, first.cmd.Process.Kill())
+	first.end()
+	must(t, open(t, dir, Options{Serve: true}).Close())
+	must(t, open(t, dir, Options{Serve: true}).Close()) // Close gives it free
+}
+
+// TestKillKeepsWhatWasAcked kills a writing process without warning.
+func TestKillKeepsWhatWasAcked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	agents := map[id.Agent]bool{}
+	lastSeq := int64(0)
+	for round := range 3 {
+		w := start(t, "write", dir, false)
+		for range 20 + 7*round {
+			switch kind, rest, _ := strings.Cut(w.line(), " "); kind {
+			case "agent":
+				agents[id.Agent(rest)] = true
+			case "events":
+				seq, err := strconv.ParseInt(rest, 10, 64)
+				must(t, err)
+				lastSeq = max(lastSeq, seq)
+			case "open":
+			default:
+				t.Fatalf("the writer says %q", kind)
+			}
+		}
+		must(t, w.cmd.Process.Kill())
+		w.end()
+
+		s := open(t, dir, Options{Serve: true})
+		org, err := s.FindOrg(t.Context(), "acme")
+		must(t, err)
+		for a := range agents {
+			if _, err := s.Agent(t.Context(), org.ID, a); err != nil {
+				t.Errorf("an agent that was acked is gone: %v", err)
+			}
+		}
+		events := readEvents(t, s, ConversationRecord{ID: "cnv_crash", OrgID: org.ID}, 200)
+		if n := int64(len(events)); n%3 != 0 || n < lastSeq {
+			t.Errorf("%d events are kept, %d were acked, in threes", n, lastSeq)
+		}
+		for i, e := range events {
+			if e.Seq != int64(i+1) {
+				t.Fatalf("event %d has seq %d", i, e.Seq)
+			}
+		}
+		var verdict string
+		must(t, s.reader.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&verdict))
+		if verdict != "ok" {
+			t.Errorf("integrity: %s", verdict)
+		}
+		must(t, s.Close())
+	}
+}
+
+func TestFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "data")
+	s := open(t, dir, Options{Serve: true})
+	newOrg(t, s, "acme")
+	must(t, s.Backup(t.Context(), filepath.Join(dir, "copy")))
+	modes := func() {
+		t.Helper()
+		must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			must(t, err)
+			info, err := d.Info()
+			must(t, err)
+			if info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s has mode %v", filepath.Base(path), info.Mode())
+			}
+			return nil
+		}))
+	}
+	modes()
+	must(t, s.Close())
+
+	// A folder of ours that others may enter is narrowed.
+	must(t, os.Chmod(dir, 0o755))
+	must(t, os.Chmod(filepath.Join(dir, databaseName), 0o644))
+	must(t, open(t, dir, Options{}).Close())
+	modes()
+
+	// So is a fresh volume; a folder with other things in it is refused.
+	volume := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(volume, "lost+found"), 0o700))
+	must(t, os.Chmod(volume, 0o777))
+	must(t, open(t, volume, Options{}).Close())
+	foreign := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o600))
+	must(t, os.Chmod(foreign, 0o755))
+	_, err := Open(t.Context(), foreign, Options{})
+	wantFault(t, err, fault.DataFolderUnusable)
+	if info, _ := os.Stat(foreign); info.Mode().Perm() != 0o755 {
+		t.Error("a folder that is not ours was changed")
+	}
+	_, err = Open(t.Context(), filepath.Join(foreign, "letter.txt"), Options{})
+	wantFault(t, err, fault.DataFolderUnusable)
+	_, err = Open(t.Context(), filepath.Join(foreign, "letter.txt", "below"), Options{})
+	wantFault(t, err, fault.DataFolderUnusable)
+
+	// Names that mean something in a URI are names.
+	must(t, open(t, filepath.Join(t.TempDir(), "a b%20?mode=memory#x&_pragma=1"), Options{}).Close())
+}
+
+func TestFolderThatCannotBeWritten(t *testing.T) {
+	top := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(top), 0o755)) // an ordinary user passes through
+	dir := filepath.Join(top, "data")
+	must(t, os.Mkdir(dir, 0o500))
+	if os.Getuid() == 0 {
+		must(t, os.Chown(dir, 65534, 65534))
+	}
+	if got := start(t, "serve", dir, true).line(); got != string(fault.DataFolderUnusable) {
+		t.Errorf("a server on a read-only folder says %q", got)
+	}
+	must(t, os.Chmod(dir, 0o700))
+	if got := start(t, "serve", dir, true).line(); got != "open" {
+		t.Errorf("a server on its own folder says %q", got)
+	}
+}
+
+func TestDamagedFileIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	must(t, os.Mkdir(dir, 0o700))
+	must(t, os.WriteFile(filepath.Join(dir, databaseName), []byte(strings.Repeat("no database ", 1000)), 0o600))
+	_, err := Open(t.Context(), dir, Options{Serve: true})
+	wantFault(t, err, fault.StoreDamaged)
+	// What a crash leaves between making the file and filling it is a new store.
+	must(t, os.WriteFile(filepath.Join(dir, databaseName), nil, 0o600))
+	must(t, open(t, dir, Options{Serve: true}).Close())
+}
+
+func TestFullDisk(t *testing.T) {
+	s, _ := newStore(t)
+	by := newOrg(t, s, "acme")
+	a := newAgent(t, s, by, "kept")
+	var pages int
+	must(t, s.writer.QueryRowContext(t.Context(), `PRAGMA page_count`).Scan(&pages))
+	alter(t, s, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages+1))
+	_, err := s.Publish(t.Context(), by, Publication{AgentID: a.ID, Revision: 1, Compiled: make([]byte, 1<<20)})
+	wantFault(t, err, fault.StoreUnavailable)
+	if f, _ := fault.As(err); strings.Contains(fmt.Sprint(f.Detail, f.Fixes, f.Fields), "versions") {
+		t.Errorf("the fault shows SQL: %+v", f)
+	}
+	got, err := s.Agent(t.Context(), by.Org, a.ID)
+	must(t, err)
+	same(t, a, got) // nothing half done
+	must(t, s.Ping(t.Context()))
+	alter(t, s, `PRAGMA max_page_count = 1073741823`)
+	_, err = s.Publish(t.Context(), by, Publication{AgentID: a.ID, Revision: 1, Compiled: make([]byte, 1<<20)})
+	must(t, err)
+}
+
+func TestClosedStore(t *testing.T) {
+	s, _ := newStore(t)
+	by := newOrg(t, s, "acme")
+	must(t, s.Close())
+	_, err := s.Agents(t.Context(), by.Org, Page{})
+	wantFault(t, err, fault.StoreUnavailable)
+	_, err = s.CreateAgent(t.Context(), by, Agent{})
+	wantFault(t, err, fault.StoreUnavailable)
+	wantFault(t, s.Ping(t.Context()), fault.StoreUnavailable)
+}
+
+// nextFormats are the formats of a release to come.
+func nextFormats(t *testing.T, step string) fs.FS {
+	t.Helper()
+	first, err := fs.ReadFile(formats(), "00001_initial.sql")
+	must(t, err)
+	return fstest.MapFS{
+		"00001_initial.sql": {Data: first},
+		"00002_next.sql":    {Data: []byte("-- +goose Up\n" + step)},
+	}
+}
+
+func copies(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.copy"))
+	must(t, err)
+	return found
+}
+
+func TestMigration(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := open(t, dir, Options{Serve: true})
+	by := newOrg(t, s, "acme")
+	a := newAgent(t, s, by, "kept")
+	if len(copies(t, dir)) != 0 {
+		t.Error("a copy was made of a store that was empty")
+	}
+	next := nextFormats(t, `ALTER TABLE agents ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';`)
+
+	// A command of another release does not change the format under a server.
+	_, err := Open(t.Context(), dir, Options{formats: next, LockWait: 100 * time.Millisecond})
+	wantFault(t, err, fault.StoreLocked)
+	must(t, s.Close())
+
+	// A step that fails changes nothing, and the copy is there.
+	_, err = Open(t.Context(), dir, Options{Serve: true, formats: nextFormats(t, "CREATE TABLE half (x TEXT);\nALTER TABLE no_such_table ADD COLUMN x TEXT;")})
+	wantFault(t, err, fault.StoreUnavailable)
+	s = open(t, dir, Options{Serve: true})
+	if got, err := s.Agent(t.Context(), by.Org, a.ID); err != nil || got.Name != "kept" {
+		t.Errorf("after a failed step: %+v, %v", got, err)
+	}
+	var half int
+	must(t, s.reader.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM sqlite_master WHERE name = 'half'`).Scan(&half))
+	if half != 0 {
+		t.Error("a failed step left something behind")
+	}
+	must(t, s.Close())
+
+	w := newWall()
+	s = open(t, dir, Options{formats: next, Now: w.Now}) // a command alone may
+	var colour string
+	must(t, s.reader.QueryRowContext(t.Context(), `SELECT colour FROM agents`).Scan(&colour))
+	must(t, s.Close())
+	made := filepath.Join(dir, "flowyte.db.format1.20260501T090000Z.copy")
+	if got := copies(t, dir); len(got) != 2 {
+		t.Errorf("copies: %v", got)
+	}
+
+	// The old release refuses the new format, and reads the copy.
+	_, err = Open(t.Context(), dir, Options{Serve: true})
+	wantFault(t, err, fault.StoreNewer)
+	back := filepath.Join(t.TempDir(), "back")
+	must(t, os.Mkdir(back, 0o700))
+	must(t, os.Rename(made, filepath.Join(back, databaseName)))
+	s = open(t, back, Options{Serve: true})
+	got, err := s.Agent(t.Context(), by.Org, a.ID)
+	must(t, err)
+	same(t, a, got)
+}
+
+func TestOpenedAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	results := make(chan error, 4)
+	for range cap(results) {
+		go func() {
+			s, err := Open(t.Context(), dir, Options{})
+			if err == nil {
+				_, err = s.EnsureOrg(t.Context(), "acme")
+				err = errors.Join(err, s.Close())
+			}
+			results <- err
+		}()
+	}
+	for range cap(results) {
+		if err := <-results; err != nil {
+			t.Errorf("%v (cause %v)", err, fault.Cause(err))
+		}
+	}
+}
+
+func TestBackup(t *testing.T) {
+	s, _ := newStore(t)
+	by := newOrg(t, s, "acme")
+	a := newAgent(t, s, by, "a")
+	key := filepath.Join(s.dir, "master.key")
+	_, _, err := s.Keyring(t.Context(), key)
+	must(t, err)
+	target := filepath.Join(t.TempDir(), "out", databaseName)
+	wantFault(t, s.Backup(t.Context(), target), fault.StoreUnavailable) // no such folder
+	must(t, os.Mkdir(filepath.Dir(target), 0o700))
+	must(t, s.Backup(t.Context(), target))
+	before, err := os.ReadFile(target)
+	must(t, err)
+	wantFault(t, s.Backup(t.Context(), target), fault.BackupExists)
+	if after, _ := os.ReadFile(target); string(after) != string(before) {
+		t.Error("a refused backup changed the file")
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(target)); len(entries) != 1 {
+		t.Errorf("a backup of %d files", len(entries))
+	}
+
+	copied := open(t, filepath.Dir(target), Options{Serve: true})
+	got, err := copied.Agent(t.Context(), by.Org, a.ID)
+	must(t, err)
+	same(t, a, got)
+	_, _, err = copied.Keyring(t.Context(), filepath.Join(filepath.Dir(target), "master.key"))
+	wantFault(t, err, fault.MasterKeyMissing) // it is not in the backup, and no new one is made
+	if _, made, err := copied.Keyring(t.Context(), key); err != nil || made {
+		t.Errorf("the backup does not open with its key: %v", err)
+	}
+}
+
+func TestBackupWhileWriting(t *testing.T) {
+	s, _ := newStore(t)
+	by := newOrg(t, s, "acme")
+	c := conversationOf(s, by)
+	must(t, s.AppendBatch(t.Context(), []ConversationRecord{c}, eventsOf(c, 1, 2)))
+	done := make(chan struct{})
+	written := make(chan error, 1)
+	go func() {
+		for seq := int64(3); ; seq += 2 {
+			if err := s.AppendBatch(t.Context(), []ConversationRecord{c}, eventsOf(c, seq, seq+1)); err != nil {
+				written <- err
+				return
+			}
+			select {
+			case <-done:
+				written <- nil
+				return
+			default:
+			}
+		}
+	}()
+	target := filepath.Join(t.TempDir(), databaseName)
+	must(t, s.Backup(t.Context(), target))
+	close(done)
+	must(t, <-written)
+	must(t, os.Chmod(filepath.Dir(target), 0o700))
+	copied := open(t, filepath.Dir(target), Options{})
+	if n := len(readEvents(t, copied, c, 200)); n == 0 || n%2 != 0 {
+		t.Errorf("the backup holds half a batch: %d events", n)
+	}
+}
