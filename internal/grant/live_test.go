@@ -42,7 +42,7 @@ func dropUsers(db *dbtest.Database, out Scripts) {
 		users = append(users, out.Write.User)
 	}
 	for _, user := range users {
-		statement := "DROP OWNED BY " + pgName(user) + "; DROP ROLE " + pgName(user)
+		statement := "DROP OWNED BY " + pg.Quote(user) + "; DROP ROLE " + pg.Quote(user)
 		if db.Kind == "mysql" {
 			statement = "DROP USER IF EXISTS " + myAccount(user)
 		}
@@ -331,10 +331,10 @@ func TestAnyName(t *testing.T) {
 
 func anyNameOnce(t *testing.T, db *dbtest.Database, space, table, user, password string) {
 	t.Helper()
-	quote, in := myName, Input{Database: space, Tables: []string{space + "." + table}, User: user, Password: secret.New(password)}
+	quote, in := my.Quote, Input{Database: space, Tables: []string{space + "." + table}, User: user, Password: secret.New(password)}
 	database, create, drop := space, "CREATE DATABASE ", "DROP DATABASE "
 	if db.Kind == "postgres" {
-		quote, create, drop = pgName, "CREATE SCHEMA ", "DROP SCHEMA "
+		quote, create, drop = pg.Quote, "CREATE SCHEMA ", "DROP SCHEMA "
 		in.Database, in.Schemas, database = db.Name, []string{space}, db.Name
 	}
 	whole := quote(space) + "." + quote(table)
@@ -369,7 +369,7 @@ func anyNameOnce(t *testing.T, db *dbtest.Database, space, table, user, password
 func TestPostgresDatabaseNames(t *testing.T) {
 	db := dbtest.Postgres(t)
 	for _, name := range []string{`q"uo'te\`, "x; DROP TABLE y", "$flowyte$", "a,b", "😀"} {
-		db.Exec(t, "CREATE DATABASE "+pgName(name))
+		db.Exec(t, "CREATE DATABASE "+pg.Quote(name))
 		weird := *db
 		weird.Name = name
 		weird.Exec(t, "CREATE TABLE customers (id int)")
@@ -379,7 +379,7 @@ func TestPostgresDatabaseNames(t *testing.T) {
 		expect(t, reader, [][2]string{{"SELECT * FROM customers", ""}})
 		reader.Close()
 		dropUsers(&weird, out)
-		db.Exec(t, "DROP DATABASE "+pgName(name)+" WITH (FORCE)")
+		db.Exec(t, "DROP DATABASE "+pg.Quote(name)+" WITH (FORCE)")
 	}
 }
 

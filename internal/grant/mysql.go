@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"flowyte/internal/dialect"
+	"flowyte/internal/schema"
 )
 
 var mysqlRules = rules{
@@ -87,7 +90,7 @@ func myWrites(o *order) []string { return myTableGrants("SELECT, INSERT, UPDATE"
 func myTableGrants(rights string, tables []relation, user string) []string {
 	all := make([]string, len(tables))
 	for i, t := range tables {
-		all[i] = fmt.Sprintf("GRANT %s ON %s.%s TO %s;", rights, myName(t.schema), myName(t.name), myAccount(user))
+		all[i] = fmt.Sprintf("GRANT %s ON %s TO %s;", rights, my.Qualify(t.schema, t.name), myAccount(user))
 	}
 	return all
 }
@@ -115,17 +118,18 @@ func myNotes(o *order) []string {
 	return notes
 }
 
+var my = dialect.For(schema.MySQL)
+
 // myAccount is the user from any host. Identifiers quote the same under every
 // sql_mode, where strings do not.
-func myAccount(user string) string { return myName(user) + "@`%`" }
-
-// myName quotes an identifier.
-func myName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+func myAccount(user string) string { return my.Quote(user) + "@`%`" }
 
 // myPattern quotes a database for a grant on all of its tables, the one place
-// where the server reads a name as a pattern.
+// where the server reads a name as a pattern. The pattern may be longer than a
+// name.
 func myPattern(database string) string {
-	return myName(strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`).Replace(database))
+	escaped := strings.NewReplacer(`\`, `\\`, `_`, `\_`, `%`, `\%`, "`", "``").Replace(database)
+	return "`" + escaped + "`"
 }
 
 // myText quotes a string for a session without NO_BACKSLASH_ESCAPES.

@@ -6,6 +6,9 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"flowyte/internal/dialect"
+	"flowyte/internal/schema"
 )
 
 var postgresRules = rules{
@@ -82,7 +85,7 @@ func Postgres(in Input) (Scripts, error) {
 // it holds in the schemas at hand. Everything up to COMMIT happens together or
 // not at all, so a running service sees no moment without rights.
 func pgOpening(o *order, user string, connections int, tables []relation) []string {
-	role := pgName(user)
+	role := pg.Quote(user)
 	spaces := pgNames(o.spaces(tables))
 	return []string{
 		"-- Run this as an administrator who is connected to the database itself.",
@@ -92,7 +95,7 @@ func pgOpening(o *order, user string, connections int, tables []relation) []stri
 		"SET LOCAL search_path = pg_catalog, pg_temp;",
 		pgDo(pgMakeRole(o.database, user)),
 		fmt.Sprintf("ALTER ROLE %s WITH LOGIN NOINHERIT CONNECTION LIMIT %d PASSWORD %s;", role, connections, pgText(o.password)),
-		fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s;", pgName(o.database), role),
+		fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s;", pg.Quote(o.database), role),
 		"-- A script that was run before may have given more.",
 		fmt.Sprintf("REVOKE ALL ON ALL TABLES IN SCHEMA %s FROM %s;", spaces, role),
 		fmt.Sprintf("REVOKE ALL ON ALL SEQUENCES IN SCHEMA %s FROM %s;", spaces, role),
@@ -117,19 +120,19 @@ func pgMakeRole(database, user string) string {
   ) THEN
     RAISE EXCEPTION 'a role of this name exists, owns objects or has powers of its own: make the script for another user';
   END IF;
-END`, pgText(database), pgText(user), pgName(user))
+END`, pgText(database), pgText(user), pg.Quote(user))
 }
 
 func pgReads(o *order, user string) []string {
 	if len(o.readTables) == 0 {
-		return []string{fmt.Sprintf("GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s;", pgNames(o.schemas), pgName(user))}
+		return []string{fmt.Sprintf("GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s;", pgNames(o.schemas), pg.Quote(user))}
 	}
-	return []string{fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s;", pgRelations(o.readTables), pgName(user))}
+	return []string{fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s;", pgRelations(o.readTables), pg.Quote(user))}
 }
 
 func pgWrites(o *order) []string {
 	return []string{
-		fmt.Sprintf("GRANT SELECT, INSERT, UPDATE ON TABLE %s TO %s;", pgRelations(o.tables), pgName(o.writer)),
+		fmt.Sprintf("GRANT SELECT, INSERT, UPDATE ON TABLE %s TO %s;", pgRelations(o.tables), pg.Quote(o.writer)),
 		"-- The sequences that number the rows of these tables.",
 		pgDo(pgSequences(o)),
 	}
@@ -159,7 +162,7 @@ END`, strings.Join(names, ", "), pgText(o.writer))
 
 // pgDefaults are the limits that every session of the user starts with.
 func pgDefaults(o *order, user, readOnly string) []string {
-	role := pgName(user)
+	role := pg.Quote(user)
 	return []string{
 		fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = %s;", role, readOnly),
 		fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '%ds';", role, statementSeconds),
@@ -174,7 +177,7 @@ func pgClosing(o *order) []string {
 	return []string{
 		"COMMIT;",
 		"-- Optional, and for EVERY role of this database: see the notes before you remove the dashes.",
-		"-- REVOKE TEMPORARY ON DATABASE " + pgName(o.database) + " FROM PUBLIC;",
+		"-- REVOKE TEMPORARY ON DATABASE " + pg.Quote(o.database) + " FROM PUBLIC;",
 		"-- REVOKE CREATE ON SCHEMA " + pgNames(o.schemas) + " FROM PUBLIC;",
 	}
 }
@@ -208,13 +211,12 @@ func pgDo(body string) string {
 	return "DO " + tag + "\n" + body + "\n" + tag + ";"
 }
 
-// pgName quotes an identifier.
-func pgName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+var pg = dialect.For(schema.Postgres)
 
 func pgNames(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = pgName(name)
+		quoted[i] = pg.Quote(name)
 	}
 	return strings.Join(quoted, ", ")
 }
@@ -222,7 +224,7 @@ func pgNames(names []string) string {
 func pgRelations(tables []relation) string {
 	quoted := make([]string, len(tables))
 	for i, t := range tables {
-		quoted[i] = pgName(t.schema) + "." + pgName(t.name)
+		quoted[i] = pg.Qualify(t.schema, t.name)
 	}
 	return strings.Join(quoted, ", ")
 }
