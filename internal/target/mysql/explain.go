@@ -3,8 +3,10 @@ package mysql
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strings"
 
+	"flowyte/internal/dialect"
 	"flowyte/internal/fault"
 	"flowyte/internal/plan"
 	"flowyte/internal/schema"
@@ -27,8 +29,12 @@ func (s *Session) Explain(ctx context.Context, p *plan.Plan) (e *target.Explanat
 	if err := s.exec(ctx, "SET SESSION max_seeks_for_key = 1"); err != nil {
 		return nil, err
 	}
-	read := reading{able: true}
-	err = s.explained(ctx, p, read.row)
+	var tables []access
+	err = s.explained(ctx, p, func(columns []string, cells []any) error {
+		t, err := readAccess(columns, cells)
+		tables = append(tables, t)
+		return err
+	})
 	if !s.broken {
 		if restored := s.exec(ctx, "SET SESSION max_seeks_for_key = DEFAULT"); restored != nil {
 			return nil, restored
@@ -37,7 +43,7 @@ func (s *Session) Explain(ctx context.Context, p *plan.Plan) (e *target.Explanat
 	if err != nil {
 		return nil, err
 	}
-	return &target.Explanation{UsesIndex: read.able && len(read.nodes) > 0, Indexes: read.indexes, Nodes: read.nodes}, nil
+	return explanation(tables, alias(p)), nil
 }
 
 // accepts has the server parse the statement.
@@ -111,37 +117,63 @@ func sample(t *plan.ValueType) string {
 	return "x"
 }
 
-// reading collects what the server says about the statement's tables, in the
-// order in which it reads them.
-type reading struct {
-	able    bool // every table can be searched through an index
-	indexes []string
-	nodes   []string
+// access is how the server reaches one table.
+type access struct {
+	table  string // its alias in the statement, "" when it was not needed
+	method string
+	key    string // the index that is searched
+	able   bool   // an index could be searched
 }
 
-// row takes one line of the server's answer, which stands for one table.
-func (r *reading) row(columns []string, cells []any) error {
+// readAccess takes one line of the server's answer.
+func readAccess(columns []string, cells []any) (access, error) {
 	line := map[string]string{}
 	for i, name := range columns {
 		line[strings.ToLower(name)] = text(cells[i])
 	}
-	access := line["type"]
-	if line["table"] == "" {
+	a := access{table: line["table"], method: clean(line["type"], 64), key: clean(line["key"], 256)}
+	if a.table == "" {
 		// A unique key was searched for the sample while planning, and did not
 		// hold it; no plan was needed after that.
-		access = "const"
+		a.method = "const"
 	}
-	if access == "" {
-		return fault.Wrap(fault.ProtocolError, errCell)
+	if a.method == "" {
+		return a, fault.Wrap(fault.ProtocolError, errCell)
 	}
-	r.nodes = append(r.nodes, clean(access, 64))
-	if key := line["key"]; key != "" {
-		r.indexes = unique(append(r.indexes, clean(key, 256)))
+	scan := a.method == "ALL" || a.method == "index"
+	a.able = !scan || line["possible_keys"] != ""
+	return a, nil
+}
+
+// explanation judges the object's own line. Views have none, and what they
+// consist of stands for them.
+func explanation(tables []access, object string) *target.Explanation {
+	e := &target.Explanation{}
+	own := slices.ContainsFunc(tables, func(a access) bool { return a.table == object })
+	able := len(tables) > 0
+	for _, a := range tables {
+		e.Nodes = append(e.Nodes, a.method)
+		if own && a.table != object {
+			continue
+		}
+		able = able && a.able
+		if a.key != "" && !slices.Contains(e.Indexes, a.key) {
+			e.Indexes = append(e.Indexes, a.key)
+		}
 	}
-	if (access == "ALL" || access == "index") && line["possible_keys"] == "" {
-		r.able = false
+	e.UsesIndex = able
+	return e
+}
+
+// alias is what the statement calls its object.
+func alias(p *plan.Plan) string {
+	whole := dialect.For(schema.MySQL).Qualify(p.Object.Schema, p.Object.Object)
+	_, after, found := strings.Cut(p.Statement, whole+" AS ")
+	if !found {
+		return p.Object.Object
 	}
-	return nil
+	name, _, _ := strings.Cut(after, " ")
+	return name
 }
 
 // clean makes a server's text safe to keep: valid UTF-8, no control
