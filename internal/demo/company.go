@@ -27,6 +27,9 @@ const (
 	Requests     = 400
 )
 
+// caller is the customer who rings.
+const caller = 41
+
 // Executor runs SQL as the database's administrator. A statement list
 // separated by semicolons is one call.
 type Executor interface {
@@ -65,7 +68,7 @@ func Load(ctx context.Context, db Executor, kind schema.Kind, database string) (
 	if err := db.Exec(ctx, database, after); err != nil {
 		return Caller{}, fmt.Errorf("analyse the demo tables: %w", err)
 	}
-	return Caller{Phone: "+1" + c.customers[41].digits, Name: c.customers[41].name}, nil
+	return Caller{Phone: "+1" + c.customers[caller].digits, Name: c.customers[caller].name}, nil
 }
 
 type customer struct {
@@ -161,8 +164,11 @@ func (c *company) appointments() *table {
 	t := &table{name: "appointments", columns: []string{"reference", "customer_id", "provider_id", "service_id", "phone", "starts_at", "status", "notes"}}
 	for i := range Appointments {
 		who := c.rnd.IntN(Customers)
-		if i%10_000 == 17 { // the demo's caller, now and then
-			who = 41
+		switch {
+		case i == 17, i == Appointments/2, i == Appointments-200:
+			who = caller
+		case who == caller: // has just these three, so that an answer shows all
+			who++
 		}
 		at := calendarStart.AddDate(0, 0, i*900/Appointments).Add(time.Duration(c.rnd.IntN(36)) * 15 * time.Minute)
 		status := pick(c.rnd, []string{"completed", "completed", "completed", "cancelled", "no_show"})

@@ -10,6 +10,7 @@ import (
 	"flowyte/internal/control"
 	"flowyte/internal/fault"
 	"flowyte/internal/live"
+	"flowyte/internal/wire"
 )
 
 type startInput struct {
@@ -143,9 +144,13 @@ func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Pri
 	if err != nil {
 		return err
 	}
-	request, err := live.ParseRequest(body)
-	if err != nil {
+	var in api.ToolCallRequest
+	if err := wire.Decode(body, &in); err != nil {
 		return err
+	}
+	request := live.Request{ToolCallID: in.ToolCallID, Tool: in.Tool}
+	for name, raw := range in.Arguments {
+		request.Args = append(request.Args, live.Arg{Name: name, Raw: raw})
 	}
 	answer, err := e.Call(r.Context(), conversation, request)
 	if err != nil {
@@ -158,6 +163,6 @@ func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Pri
 // failure of ours.
 func writeAnswer(w http.ResponseWriter, a *live.Answer) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(a.AppendResponse(nil))
+	_, _ = w.Write(append(a.AppendJSON([]byte(`{"success":true,"data":`)), '}'))
 	return nil
 }

@@ -1,0 +1,258 @@
+// Package serve assembles the process: store, keys, egress, pools, live path,
+// control plane and listeners. A Server is a value that tests open, use and
+// close.
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"flowyte/internal/audit"
+	"flowyte/internal/auth"
+	"flowyte/internal/control"
+	"flowyte/internal/egress"
+	"flowyte/internal/fault"
+	"flowyte/internal/httpapi"
+	"flowyte/internal/live"
+	"flowyte/internal/schema"
+	"flowyte/internal/secret"
+	"flowyte/internal/store"
+	"flowyte/internal/target"
+	"flowyte/internal/target/mysql"
+	"flowyte/internal/target/postgres"
+)
+
+// Options are what the process is started with; package config documents and
+// judges them.
+type Options struct {
+	Addr          string // where the API listens
+	Data          string // the data folder
+	MasterKeyFile string // empty: master.key in the data folder
+	Allow         []netip.Prefix
+	AllowPorts    []uint16
+	NAT64         bool
+	TLSCert       string
+	TLSKey        string
+	MetricsAddr   string
+	// TestsPerMinute bounds connection tests per organisation; 0 means 10.
+	TestsPerMinute int
+	Version        string
+	Log            *slog.Logger
+	// Resolver is for tests; zero asks the system's name servers.
+	Resolver egress.ResolverOptions
+	Fleet    target.Options
+}
+
+// MasterKeyName is the master key's file in the data folder.
+const MasterKeyName = "master.key"
+
+const (
+	maxConnections = 10_000
+	// drainLimit is how long calls in flight may take to end at a stop.
+	drainLimit = 5 * time.Second
+	sweepEvery = time.Minute
+)
+
+// Server is a running process.
+type Server struct {
+	log      *slog.Logger
+	store    *store.Store
+	keys     *auth.Keys
+	fleet    *target.Fleet
+	receipts *audit.Writer
+	engine   *live.Engine
+	http     *http.Server
+	listener net.Listener
+	metrics  *http.Server
+	stop     context.CancelFunc
+	sweeping chan struct{}
+	served   chan error
+}
+
+// Open brings the process up and serves. Customers' databases are not touched.
+// What was opened is closed again when a later step fails.
+func Open(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{log: o.Log}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	if s.store, err = store.Open(ctx, o.Data, store.Options{Serve: true}); err != nil {
+		return nil, err
+	}
+	ring, err := s.unlock(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if s.keys, err = auth.OpenKeys(ctx, s.store, ring, o.Log); err != nil {
+		return nil, err
+	}
+	if err := s.listen(o); err != nil {
+		return nil, err
+	}
+	guard, err := s.guard(o)
+	if err != nil {
+		return nil, err
+	}
+	s.fleet = target.NewFleet(guard, o.Fleet)
+	service, err := s.assemble(ctx, o, ring, guard)
+	if err != nil {
+		return nil, err
+	}
+	api := httpapi.New(httpapi.Options{
+		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping, Version: o.Version,
+	})
+	httpapi.Register(api, service, s.engine)
+	s.http = httpapi.NewServer(api, maxConnections, o.Log)
+	s.start()
+	return s, nil
+}
+
+func (s *Server) unlock(ctx context.Context, o Options) (*secret.Keyring, error) {
+	path := o.MasterKeyFile
+	if path == "" {
+		path = filepath.Join(o.Data, MasterKeyName)
+	}
+	ring, made, err := s.store.Keyring(ctx, path)
+	if made {
+		o.Log.Warn("a master key was made beside the data it protects; keep a copy elsewhere, and consider FLOWYTE_MASTER_KEY_FILE on another volume", "file", MasterKeyName)
+	}
+	return ring, err
+}
+
+func (s *Server) listen(o Options) error {
+	l, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", o.Addr, err)
+	}
+	if o.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		if err != nil {
+			l.Close()
+			return fmt.Errorf("load the TLS certificate: %w", err)
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	s.listener = l
+	return nil
+}
+
+// guard builds the door to customers' databases. The process's own listeners
+// are never behind it.
+func (s *Server) guard(o Options) (*egress.Guard, error) {
+	own := []netip.AddrPort{s.listener.Addr().(*net.TCPAddr).AddrPort()}
+	if o.MetricsAddr != "" {
+		if a, err := netip.ParseAddrPort(o.MetricsAddr); err == nil {
+			own = append(own, a)
+		}
+	}
+	policy, err := egress.NewPolicy(egress.Options{Allow: o.Allow, AllowPorts: o.AllowPorts, NAT64: o.NAT64, Listeners: own})
+	if err != nil {
+		return nil, err
+	}
+	return egress.NewGuard(policy, o.Resolver), nil
+}
+
+// sink lets the recorder be opened before the service that stores for it.
+type sink struct{ *control.Service }
+
+func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard) (*control.Service, error) {
+	behind := &sink{}
+	s.receipts = audit.Open(behind, o.Log)
+	s.engine = live.New(live.Options{Recorder: s.receipts})
+	behind.Service = control.New(control.Options{
+		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Log: o.Log, TestsPerMinute: o.TestsPerMinute,
+		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
+	})
+	return behind.Service, behind.Load(ctx)
+}
+
+func (s *Server) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop, s.sweeping, s.served = stop, make(chan struct{}), make(chan error, 1)
+	go s.sweep(ctx)
+	go func() {
+		err := s.http.Serve(s.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		s.served <- err
+	}()
+}
+
+// sweep ends idle conversations and forgets old idempotency records.
+func (s *Server) sweep(ctx context.Context) {
+	defer close(s.sweeping)
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.engine.Sweep()
+			if err := s.store.PruneRequests(ctx); err != nil {
+				s.log.Warn("old idempotency records could not be removed", "code", fault.CodeOf(err))
+			}
+		}
+	}
+}
+
+// Addr is where the API listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Wait returns when ctx ends or serving fails, and closes the server.
+func (s *Server) Wait(ctx context.Context) error {
+	select {
+	case err := <-s.served:
+		s.served <- nil
+		return errors.Join(err, s.Close())
+	case <-ctx.Done():
+		return s.Close()
+	}
+}
+
+// Close stops taking requests, lets those in flight end within five seconds,
+// writes what is left and closes everything.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	err = errors.Join(err, <-s.served)
+	s.stop()
+	<-s.sweeping
+	return errors.Join(err, s.release())
+}
+
+// release closes what is open, in the order in which it depends on each other.
+func (s *Server) release() error {
+	var errs []error
+	if s.http == nil && s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if s.fleet != nil {
+		s.fleet.Shutdown()
+	}
+	if s.receipts != nil {
+		s.receipts.Close()
+	}
+	if s.keys != nil {
+		s.keys.Close()
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
