@@ -53,8 +53,8 @@ type BindingRequest struct {
 // BindingInput is a read's one filter in the short form.
 type BindingInput struct {
 	Param       string `json:"param"`
-	Arg         string `json:"arg"` // the filter column
-	Required    bool   `json:"required,omitempty"`
+	Arg         string `json:"arg"`                // the filter column
+	Required    *bool  `json:"required,omitempty"` // absent means true
 	Description string `json:"description,omitempty" text:"multiline"`
 	Format      string `json:"format,omitempty"` // phone, email
 	CallerOnly  bool   `json:"callerOnly,omitempty"`

@@ -32,7 +32,8 @@ type Filter struct {
 	MaxRows     int      `json:"maxRows"`
 	OrderBy     *OrderBy `json:"orderBy,omitempty"`
 	OwnedBy     *OwnedBy `json:"ownedBy,omitempty"`
-	// Path is where in the request the filter stood, for findings.
+	// Path is where in the request the filter stood, for findings; it is not
+	// kept.
 	Path string `json:"-"`
 }
 

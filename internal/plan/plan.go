@@ -35,7 +35,9 @@ type Plan struct {
 	Object schema.ColumnRef `json:"object"`
 
 	// Statement is the only SQL this plan ever sends. Placeholders are $1… on
-	// PostgreSQL and ? on the MySQL family; Slots fills them in order.
+	// PostgreSQL and ? on the MySQL family; Slots fills them in order. On
+	// PostgreSQL a write returns one column after those of Results: the
+	// transaction's id as text, by which a lost COMMIT can be resolved.
 	Statement string `json:"statement"`
 	Slots     []Slot `json:"slots"`
 
@@ -94,6 +96,9 @@ type ValueType struct {
 	Precision  *int        `json:"precision,omitempty"`
 	Scale      *int        `json:"scale,omitempty"`
 	EnumValues []string    `json:"enumValues,omitempty"`
+	// Charset is the character set of a text column on the MySQL family; ""
+	// means that it holds every character.
+	Charset string `json:"charset,omitempty"`
 }
 
 // TypeOf is the value type of a field.
@@ -156,6 +161,9 @@ type Result struct {
 	From schema.ColumnRef `json:"from"`
 	// Key marks a primary-key leaf that an insert returns.
 	Key bool `json:"key,omitempty"`
+	// Slot is the place of the slot, counted from 1, whose value an insert
+	// gives this column; 0 when the server makes it.
+	Slot int `json:"slot,omitempty"`
 }
 
 // Use is something the statement depends on.

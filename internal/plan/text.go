@@ -28,6 +28,15 @@ func judgeText(p *Param, text, country string) (string, string, bool) {
 	if strings.TrimSpace(text) == "" {
 		return "", WantText, false
 	}
+	if canonical, isNetwork, ok := network(p.Type.BaseType, text); isNetwork {
+		if !ok {
+			return "", WantNetwork, false
+		}
+		return canonical, WantNetwork, true
+	}
+	if !holds(p.Type.Charset, text) {
+		return "", WantColumnText, false
+	}
 	if n := p.Type.MaxLength; n != nil && utf8.RuneCountInString(text) > *n {
 		return "", WantShorterText, false
 	}

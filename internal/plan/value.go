@@ -16,6 +16,7 @@ const MaxValueBytes = 4096
 const (
 	WantText         = "a text that is not empty"
 	WantVisibleText  = "a text without control characters or invisible characters"
+	WantColumnText   = "a text in characters that the column can hold"
 	WantShorterText  = "a shorter text"
 	WantInteger      = "a whole number"
 	WantIntegerRange = "a whole number within the range of the column"
@@ -30,6 +31,7 @@ const (
 	WantEnum         = "one of the listed values"
 	WantPhone        = "a phone number with its country code, such as +12065550142"
 	WantEmail        = "an e-mail address"
+	WantNetwork      = "a network address in its usual form"
 	WantNothing      = "no value: the type of the column cannot be given"
 )
 

@@ -39,6 +39,12 @@ func length(n int) *plan.Param {
 	return p
 }
 
+func charset(name string) *plan.Param {
+	p := param(schema.String, "varchar")
+	p.Type.Charset = name
+	return p
+}
+
 func format(f plan.ParamFormat) *plan.Param {
 	p := param(schema.String, "text")
 	p.Format = f
@@ -221,6 +227,25 @@ var judged = []struct {
 	{"V10 longer than the column", length(3), `"abcd"`, plan.WantShorterText, false},
 	{"I11 4 KiB", param(schema.String, "text"), `"` + strings.Repeat("a", 4096) + `"`, strings.Repeat("a", 4096), true},
 	{"I11 4 KiB and one", param(schema.String, "text"), `"` + strings.Repeat("a", 4097) + `"`, plan.WantShorterText, false},
+
+	{"inet", param(schema.String, "inet"), `"10.0.0.1"`, "10.0.0.1", true},
+	{"inet in capitals", param(schema.String, "inet"), `"2001:DB8::1"`, "2001:db8::1", true},
+	{"inet with a mask", param(schema.String, "inet"), `"10.0.0.1/8"`, "10.0.0.1/8", true},
+	{"inet out of range", param(schema.String, "inet"), `"10.0.0.256"`, plan.WantNetwork, false},
+	{"inet with a zone", param(schema.String, "inet"), `"fe80::1%eth0"`, plan.WantNetwork, false},
+	{"cidr with host bits", param(schema.String, "cidr"), `"10.0.0.1/8"`, plan.WantNetwork, false},
+	{"inet4 of the other family", param(schema.String, "inet4"), `"::1"`, plan.WantNetwork, false},
+	{"macaddr", param(schema.String, "macaddr"), `"08-00-2B-01-02-03"`, "08:00:2b:01:02:03", true},
+	{"macaddr of eight bytes", param(schema.String, "macaddr"), `"08:00:2b:01:02:03:04:05"`, plan.WantNetwork, false},
+
+	{"latin1 keeps an umlaut", charset("latin1"), `"Müller"`, "Müller", true},
+	{"latin1 keeps the euro sign", charset("latin1"), `"5 €"`, "5 €", true},
+	{"latin1 has no emoji", charset("latin1"), `"😀"`, plan.WantColumnText, false},
+	{"latin1 has no Greek", charset("latin1"), `"α"`, plan.WantColumnText, false},
+	{"greek has it", charset("greek"), `"α"`, "α", true},
+	{"ascii has no umlaut", charset("ascii"), `"Müller"`, plan.WantColumnText, false},
+	{"utf8mb3 has no emoji", charset("utf8mb3"), `"😀"`, plan.WantColumnText, false},
+	{"an unknown set is the server's business", charset("gb18030"), `"予"`, "予", true},
 
 	{"json", param(schema.JSON, "jsonb"), `{"a":1}`, plan.WantNothing, false},
 	{"bytes", param(schema.Bytes, "bytea"), `"00"`, plan.WantNothing, false},
