@@ -151,16 +151,24 @@ func (d *myDiscovery) column(c *cells) error {
 		o.CanInsert, o.CanUpdate = o.CanInsert || f.CanInsert, o.CanUpdate || f.CanUpdate
 	}
 	if f.Generated {
-		f.DerivedFrom = d.identifiers(c.text(17))
+		f.DerivedFrom = quotedNames(d.expression(c.text(17)))
 	}
 	myDescribeType(&f, c)
 	o.Fields = append(o.Fields, f)
 	return nil
 }
 
-// identifiers are the names between backticks in an expression as the server
-// writes it, each once. String literals are skipped.
-func (d *myDiscovery) identifiers(expression string) []string {
+// expression is the text of a catalogue's expression as SQL.
+func (d *myDiscovery) expression(text string) string {
+	if d.mariadb {
+		return text
+	}
+	return unescaped(text)
+}
+
+// quotedNames are the names between backticks, in which the server writes every
+// column, each once.
+func quotedNames(expression string) []string {
 	var names []string
 	for s := newScanner(expression); s.next(); {
 		if s.kind == quotedName && !slices.Contains(names, s.text) {

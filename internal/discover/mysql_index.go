@@ -10,21 +10,21 @@ import (
 
 // myPart is one column of one index.
 type myPart struct {
-	index      string
-	unique     bool
-	seq        int
-	column     string
-	prefix     bool
-	method     string
-	invisible  bool
-	expression string
+	index     string
+	unique    bool
+	seq       int
+	column    string
+	prefix    bool
+	method    string
+	invisible bool
+	touches   []string // columns of a functional part
 }
 
 func (d *myDiscovery) indexPart(c *cells) error {
 	if o := d.at(c); o != nil {
 		o.parts = append(o.parts, myPart{
 			index: c.shared(2), unique: c.flag(3), seq: int(c.number(4)), column: c.shared(5), prefix: c.flag(6),
-			method: c.shared(7), invisible: c.flag(8), expression: c.text(9),
+			method: c.shared(7), invisible: c.flag(8), touches: quotedNames(d.expression(c.text(9))),
 		})
 	}
 	return nil
@@ -73,7 +73,7 @@ func (o *myObject) makeIndex(parts []myPart) (schema.Index, bool) {
 			name = ""
 		}
 		ix.Columns = append(ix.Columns, name)
-		if !o.touch(&ix, p.expression) {
+		if !o.touch(&ix, p.touches) {
 			return schema.Index{}, false
 		}
 	}
@@ -85,16 +85,13 @@ func (o *myObject) makeIndex(parts []myPart) (schema.Index, bool) {
 
 // touch notes the columns of a functional key part. It is false when the role
 // may not select one of them.
-func (o *myObject) touch(ix *schema.Index, expression string) bool {
-	for s := newScanner(expression); s.next(); {
-		if s.kind != quotedName {
-			continue
-		}
-		if o.Field(s.text) == nil {
+func (o *myObject) touch(ix *schema.Index, columns []string) bool {
+	for _, column := range columns {
+		if o.Field(column) == nil {
 			return false
 		}
-		if !slices.Contains(ix.Touches, s.text) {
-			ix.Touches = append(ix.Touches, s.text)
+		if !slices.Contains(ix.Touches, column) {
+			ix.Touches = append(ix.Touches, column)
 		}
 	}
 	return true

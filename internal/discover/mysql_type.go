@@ -56,9 +56,7 @@ func exactCollation(name string) bool {
 // enumLabels are the labels of enum('a', 'b') or of a set.
 func enumLabels(native string) []string {
 	var labels []string
-	s := newScanner(native)
-	s.literal = true
-	for s.next() {
+	for s := newScanner(native); s.next(); {
 		if s.kind == stringLiteral {
 			labels = append(labels, s.text)
 		}

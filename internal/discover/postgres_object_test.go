@@ -166,6 +166,7 @@ func TestPostgresViewSources(t *testing.T) {
 			CREATE VIEW whole AS SELECT id, to_jsonb(p) AS doc FROM person p;
 			CREATE VIEW counts AS SELECT count(*) FROM person;
 			CREATE VIEW calls AS SELECT spy(1) AS x;
+			CREATE RULE zz AS ON INSERT TO calls DO INSTEAD NOTHING;
 			CREATE VIEW over_calls AS SELECT x FROM calls;
 			CREATE VIEW operates AS SELECT 1 <#> 2 AS x;
 			CREATE VIEW text_runner AS SELECT query_to_xml('SELECT ssn FROM public.person', true, true, '') AS x;

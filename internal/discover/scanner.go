@@ -13,14 +13,11 @@ const (
 )
 
 // scanner splits SQL as the MySQL family writes it in its own catalogue: names
-// in backticks, strings in single quotes with quotes doubled or, in expressions
-// and views, escaped by a backslash.
+// in backticks, strings in quotes, a quote doubled or escaped by a backslash.
 type scanner struct {
 	rest string
 	kind tokenKind
 	text string // without quotes and escapes
-	// literal is true for the text of a type, where a backslash is itself.
-	literal bool
 }
 
 func newScanner(sql string) *scanner { return &scanner{rest: sql} }
@@ -63,8 +60,8 @@ func (s *scanner) quoted(quote byte) {
 		case b == quote:
 			s.text, s.rest = text.String(), s.rest[i+1:]
 			return
-		case b == '\\' && quote != '`' && !s.literal && i+1 < len(s.rest):
-			text.WriteByte(s.rest[i+1])
+		case b == '\\' && quote != '`' && i+1 < len(s.rest):
+			text.WriteByte(escaped(s.rest[i+1]))
 			i += 2
 			continue
 		default:
@@ -77,4 +74,37 @@ func (s *scanner) quoted(quote byte) {
 
 func wordByte(b byte) bool {
 	return b == '_' || b == '$' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= 0x80
+}
+
+// escaped is the character that a backslash and b stand for.
+func escaped(b byte) byte {
+	switch b {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case '0':
+		return 0
+	}
+	return b
+}
+
+// unescaped undoes one level of backslashes over a whole text: MySQL keeps the
+// expressions of generated columns and of functional indexes so.
+func unescaped(sql string) string {
+	if !strings.Contains(sql, "\\") {
+		return sql
+	}
+	var text strings.Builder
+	for i := 0; i < len(sql); i++ {
+		if sql[i] == '\\' && i+1 < len(sql) {
+			i++
+			text.WriteByte(escaped(sql[i]))
+			continue
+		}
+		text.WriteByte(sql[i])
+	}
+	return text.String()
 }

@@ -14,6 +14,6 @@ JOIN pg_catalog.pg_depend d
 JOIN pg_catalog.pg_class s ON s.oid = d.refobjid
 JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = s.oid AND a.attnum = d.refobjsubid AND a.attnum > 0
-WHERE c.oid >= 16384
+WHERE c.oid >= 16384 AND r.ev_type = '1'
 GROUP BY r.ev_class, s.oid, n.nspname, s.relname, d.refobjsubid, a.attname
 ORDER BY r.ev_class, n.nspname, s.relname, d.refobjsubid

@@ -14,10 +14,11 @@ SELECT r.ev_class::pg_catalog.int8,
        t.tree ~ ' :varattno 0 ',
        t.tree ~ f.volatile OR EXISTS (
          SELECT FROM pg_catalog.pg_depend d
-         LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = d.refobjid
-         JOIN pg_catalog.pg_proc p ON p.provolatile = 'v'
-           AND (p.oid = o.oprcode OR d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.refobjid)
-         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid)
+         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+           AND (d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.refobjid IN (
+                  SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.provolatile = 'v')
+             OR d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND d.refobjid IN (
+                  SELECT o.oid FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v')))
 FROM pg_catalog.pg_rewrite r
 JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
 CROSS JOIN LATERAL (SELECT r.ev_action::pg_catalog.text AS tree) t
@@ -30,5 +31,5 @@ CROSS JOIN (
   FROM pg_catalog.pg_proc p
   WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
 ) f
-WHERE c.oid >= 16384
+WHERE c.oid >= 16384 AND r.ev_type = '1'
 ORDER BY r.ev_class
