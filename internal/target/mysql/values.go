@@ -3,7 +3,6 @@ package mysql
 import (
 	"bytes"
 	"database/sql/driver"
-	"encoding/binary"
 	"errors"
 	"strconv"
 	"strings"
@@ -78,7 +77,6 @@ const (
 	classTime
 	classDateTime
 	classTimestamp
-	classBit
 	classJSON
 )
 
@@ -91,7 +89,7 @@ var classes = map[string]class{
 	"CHAR": classText, "VARCHAR": classText, "TINYTEXT": classText, "TEXT": classText, "MEDIUMTEXT": classText, "LONGTEXT": classText,
 	"ENUM": classText, "SET": classText,
 	"BINARY": classBinary, "VARBINARY": classBinary, "TINYBLOB": classBinary, "BLOB": classBinary, "MEDIUMBLOB": classBinary, "LONGBLOB": classBinary,
-	"DATE": classDate, "TIME": classTime, "DATETIME": classDateTime, "TIMESTAMP": classTimestamp, "BIT": classBit, "JSON": classJSON,
+	"DATE": classDate, "TIME": classTime, "DATETIME": classDateTime, "TIMESTAMP": classTimestamp, "JSON": classJSON,
 }
 
 // expected are the classes in which a column of a base type may arrive. A type
@@ -104,7 +102,7 @@ var expected = map[string][]class{
 	"char": {classText}, "varchar": {classText}, "tinytext": {classText}, "text": {classText}, "mediumtext": {classText},
 	"longtext": {classText, classJSON}, "enum": {classText}, "set": {classText}, "json": {classJSON, classText},
 	"uuid": {classText, classBinary}, "inet4": {classText, classBinary}, "inet6": {classText, classBinary},
-	"date": {classDate}, "time": {classTime}, "datetime": {classDateTime}, "timestamp": {classTimestamp}, "bit": {classBit},
+	"date": {classDate}, "time": {classTime}, "datetime": {classDateTime}, "timestamp": {classTimestamp},
 	"binary": {classBinary}, "varbinary": {classBinary}, "tinyblob": {classBinary}, "blob": {classBinary},
 	"mediumblob": {classBinary}, "longblob": {classBinary},
 }
@@ -196,8 +194,6 @@ func (c *conversion) apply(dst []byte, raw driver.Value) (cell []byte, made bool
 
 func (c *conversion) applyBytes(dst, v []byte) (cell []byte, made bool, err error) {
 	switch c.class {
-	case classBit:
-		return c.appendBit(dst, v)
 	case classDate:
 		if zeroDate(v) {
 			return nil, false, nil
@@ -211,20 +207,6 @@ func (c *conversion) applyBytes(dst, v []byte) (cell []byte, made bool, err erro
 		return appendDateTime(dst, v, c.want.Zoned)
 	}
 	return v, false, nil
-}
-
-// appendBit reads a bit column as the number that its bits make.
-func (c *conversion) appendBit(dst, v []byte) ([]byte, bool, error) {
-	if len(v) > 8 {
-		return nil, false, fault.Wrap(fault.ProtocolError, errCell)
-	}
-	var whole [8]byte
-	copy(whole[8-len(v):], v)
-	n := binary.BigEndian.Uint64(whole[:])
-	if c.want.Type == schema.Boolean {
-		return strconv.AppendBool(dst, n != 0), true, nil
-	}
-	return strconv.AppendUint(dst, n, 10), true, nil
 }
 
 // zeroDate recognises dates without a month or a day, which these servers may
