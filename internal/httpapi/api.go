@@ -29,8 +29,6 @@ type Options struct {
 	Log         *slog.Logger
 	// Ready answers nil when the process can take work, or a fault.
 	Ready func(context.Context) error
-	// Version of the program, for the OpenAPI document.
-	Version string
 }
 
 // API is the table of routes and the handler that serves it. Routes are
@@ -41,6 +39,10 @@ type API struct {
 	routes  []*route
 	limits  limits
 	streams chan struct{} // one place for each open stream
+
+	// Made at the first request for them, when all routes are registered.
+	describe func() *document
+	openAPI  func() []byte
 }
 
 // limits bound what one client may hold on to. They are fields so that tests
@@ -70,6 +72,7 @@ func New(o Options) *API {
 	a := &API{Options: o, mux: http.NewServeMux(), limits: defaultLimits, streams: make(chan struct{}, maxStreams)}
 	a.mux.HandleFunc("/", a.unmatched)
 	a.addHealth()
+	a.addPages()
 	return a
 }
 

@@ -104,7 +104,7 @@ func newKit(t *testing.T) *kit {
 	t.Helper()
 	k := &kit{keys: newKeys(), logs: &logBuffer{}, idem: &memoryIdempotency{entries: map[string]*entry{}}}
 	k.API = New(Options{
-		Keys: k.keys, Idempotency: k.idem, Ring: ring(t), Version: "test",
+		Keys: k.keys, Idempotency: k.idem, Ring: ring(t),
 		Log:   slog.New(slog.NewJSONHandler(k.logs, nil)),
 		Ready: func(context.Context) error { return nil },
 	})
