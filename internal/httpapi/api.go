@@ -29,6 +29,8 @@ type Options struct {
 	Log         *slog.Logger
 	// Ready answers nil when the process can take work, or a fault.
 	Ready func(context.Context) error
+	// Version of the program, for the readers of the OpenAPI document.
+	Version string
 }
 
 // API is the table of routes and the handler that serves it. Routes are

@@ -107,6 +107,9 @@ func (d *document) docsRoute(method, path string, o *operation) docsRoute {
 			}
 			continue
 		}
+		if name, isRef := strings.CutPrefix(answer.Ref, "#/components/responses/"); isRef {
+			answer = d.Components.Responses[name]
+		}
 		for code := range answer.Content["application/problem+json"].Examples {
 			r.Errors = append(r.Errors, fault.Code(code))
 		}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -41,6 +42,7 @@ type (
 	}
 	components struct {
 		Schemas         map[string]*jsonschema.Schema `json:"schemas"`
+		Responses       map[string]*response          `json:"responses"`
 		Headers         map[string]header             `json:"headers"`
 		Parameters      map[string]parameter          `json:"parameters"`
 		Examples        map[string]example            `json:"examples"`
@@ -71,7 +73,8 @@ type (
 		Content  map[string]mediaType `json:"content"`
 	}
 	response struct {
-		Description string               `json:"description"`
+		Ref         string               `json:"$ref,omitempty"`
+		Description string               `json:"description,omitempty"`
 		Headers     map[string]header    `json:"headers,omitempty"`
 		Content     map[string]mediaType `json:"content,omitempty"`
 	}
@@ -103,15 +106,17 @@ const documentText = "Connect your own PostgreSQL or MySQL database, map the exa
 	"Bodies are strict JSON: names match to the letter, unknown and duplicate fields are refused. " +
 	"Errors are problem documents (RFC 9457) whose `code` has a page at /problems/{code}."
 
-// newDocument derives the OpenAPI document from the table of routes.
-func newDocument(routes []*route) *document {
+// newDocument derives the OpenAPI document from the table of routes. The
+// version is the program's; without one it is the API's.
+func newDocument(routes []*route, version string) *document {
 	s := newSchemas(routes)
 	d := &document{
 		OpenAPI: "3.1.0",
-		Info:    docInfo{Title: "flowyte", Version: "1", Summary: "Live database skills for voice and chat agents", Description: documentText},
+		Info:    docInfo{Title: "flowyte", Version: cmp.Or(version, "1"), Summary: "Live database skills for voice and chat agents", Description: documentText},
 		Servers: []docServer{{URL: "/", Description: "This server"}},
 		Paths:   map[string]map[string]*operation{},
 		Components: components{
+			Responses: map[string]*response{},
 			Headers: map[string]header{
 				"RequestID":  {Description: "Names the request in the log; also in problem documents.", Schema: &jsonschema.Schema{Type: "string"}},
 				"Replayed":   {Description: "`true` when the answer is the one of the first request with this Idempotency-Key.", Schema: &jsonschema.Schema{Type: "string", Enum: []any{"true"}}},
@@ -257,8 +262,18 @@ func (d *document) addProblems(o *operation, rt *route) {
 		if status == 429 || status == 503 {
 			r.Headers["Retry-After"] = header{Ref: "#/components/headers/RetryAfter"}
 		}
-		o.Responses[strconv.Itoa(status)] = r
+		o.Responses[strconv.Itoa(status)] = d.share(r, codes)
 	}
+}
+
+// share makes a component of a response that many routes have.
+func (d *document) share(r *response, codes []any) *response {
+	if len(codes) > 4 {
+		return r
+	}
+	name := strings.ReplaceAll(words(codes), ", ", "-or-")
+	d.Components.Responses[name] = r
+	return &response{Ref: "#/components/responses/" + name}
 }
 
 // codes are all that a route may end with: its own, and those of what it uses

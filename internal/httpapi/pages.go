@@ -26,7 +26,7 @@ var pagePolicy = []string{"default-src 'none'; style-src 'self'; script-src 'sel
 // addPages registers what describes the API: the OpenAPI document, its
 // readable form, and a page for each error code.
 func (a *API) addPages() {
-	a.describe = sync.OnceValue(func() *document { return newDocument(a.routes) })
+	a.describe = sync.OnceValue(func() *document { return newDocument(a.routes, a.Version) })
 	a.openAPI = sync.OnceValue(func() []byte { return a.describe().encoded() })
 	docs := sync.OnceValue(func() []byte { return render("docs.html", newDocsView(a.describe())) })
 	a.addPage("GET /openapi.json", func(x *exchange, _ *http.Request) error {
