@@ -124,10 +124,16 @@ func encrypt(ctx context.Context, raw *egress.Conn, options egress.TLSOptions) (
 		return nil, fault.Wrap(fault.Unreachable, errNotPostgres)
 	}
 	secure := tls.Client(raw, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, egress.TranslateTLS(err)
+	err = secure.HandshakeContext(ctx)
+	var noTLS tls.RecordHeaderError
+	switch {
+	case err == nil:
+		return secure, nil
+	case errors.As(err, &noTLS):
+		// Other protocols begin with an S, too; SSH is one.
+		return nil, fault.Wrap(fault.Unreachable, errNotPostgres)
 	}
-	return secure, nil
+	return nil, egress.TranslateTLS(err)
 }
 
-var errNotPostgres = errors.New("postgres: the answer to the TLS request is neither yes nor no")
+var errNotPostgres = errors.New("postgres: the request for TLS was not answered as PostgreSQL does")

@@ -50,7 +50,12 @@ func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Crede
 		return nil, connectFault(ctx, err)
 	}
 	if err := s.greet(ctx); err != nil {
-		s.Close()
+		if s.Broken() {
+			// There is nobody to say goodbye to, and no time left to try.
+			s.dialer.raw.Close()
+		} else {
+			s.Close()
+		}
 		return nil, err
 	}
 	return s, nil

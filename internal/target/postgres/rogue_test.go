@@ -30,14 +30,16 @@ import (
 const roguePassword = "correct horse battery staple"
 
 // rogue starts a server that behaves as play says on its first connection and
-// is silent on all others, and makes credentials that trust it.
+// closes all others, or holds them in silence after holdOthers. It makes
+// credentials that trust the server.
 func rogue(t *testing.T, play func(p *peer)) *target.Credentials {
 	t.Helper()
 	authority := egresstest.NewAuthority(t, egresstest.Certificate{})
 	config := &tls.Config{Certificates: []tls.Certificate{authority.Leaf(t, egresstest.Certificate{Addrs: []string{"127.0.0.1"}})}}
 	var connections atomic.Int32
+	var hold atomic.Bool
 	listener := egresstest.Listen(t, "127.0.0.1:0", func(conn net.Conn) {
-		p := &peer{t: t, Conn: conn, config: config}
+		p := &peer{t: t, Conn: conn, config: config, hold: &hold}
 		defer func() {
 			if v := recover(); v != nil && v != errGone {
 				panic(v)
@@ -45,7 +47,7 @@ func rogue(t *testing.T, play func(p *peer)) *target.Credentials {
 		}()
 		if connections.Add(1) == 1 {
 			play(p)
-		} else {
+		} else if hold.Load() {
 			p.silence()
 		}
 	})
@@ -64,7 +66,11 @@ type peer struct {
 	t       *testing.T
 	config  *tls.Config
 	backend *pgproto3.Backend
+	hold    *atomic.Bool
 }
+
+// holdOthers leaves the connections of cancel requests without an answer.
+func (p *peer) holdOthers() { p.hold.Store(true) }
 
 func gone(err error) {
 	if err != nil {

@@ -149,9 +149,14 @@ func (s *Session) finish(ctx context.Context, rr *pgconn.ResultReader, own error
 
 // failed translates a driver's error and remembers what it means for the
 // session: after the server's own error it goes on, after any other it cannot.
+// Unless the time was up, when the driver still has the server's work to
+// cancel, the connection is of no more use to anybody.
 func (s *Session) failed(ctx context.Context, err error) error {
 	if stateOf(err) == "" {
 		s.broken = true
+		if ctx.Err() == nil {
+			s.dialer.raw.Close()
+		}
 	}
 	return statementFault(ctx, err)
 }
