@@ -27,6 +27,9 @@ var myIndexes string
 //go:embed mysql/indexes_mariadb.sql
 var mariaIndexes string
 
+//go:embed mysql/views.sql
+var myViews string
+
 //go:embed mysql/foreign_keys.sql
 var myForeignKeys string
 
@@ -48,6 +51,9 @@ type myObject struct {
 	schema.Object
 	parts []myPart    // of its indexes
 	keys  []myKeyPart // of its foreign keys
+
+	view       *viewText
+	viewClosed bool
 }
 
 func discoverMySQL(r *reader, db *schema.Database) error {
@@ -66,6 +72,7 @@ func discoverMySQL(r *reader, db *schema.Database) error {
 		{"columns", myColumns, d.column},
 		{"indexes", indexes, d.indexPart},
 		{"foreign keys", myForeignKeys, d.keyPart},
+		{"views", myViews, d.view},
 	})
 	if err != nil {
 		return err
@@ -198,4 +205,5 @@ func (d *myDiscovery) close(o *myObject) {
 	}
 	o.closeIndexes()
 	d.closeKeys(o)
+	d.closeView(o)
 }
