@@ -38,7 +38,7 @@ type Tool struct {
 type ToolCallRequest struct {
 	ToolCallID        string                     `json:"toolCallId"`
 	Tool              string                     `json:"tool"`
-	Arguments         map[string]json.RawMessage `json:"arguments"`
+	Arguments         map[string]json.RawMessage `json:"arguments,omitempty"`
 	ConfirmationToken string                     `json:"confirmationToken,omitempty"`
 }
 

@@ -109,7 +109,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Options{
-		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping, Version: o.Version,
+		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping,
 	})
 	httpapi.Register(api, service, s.engine)
 	s.http = httpapi.NewServer(api, maxConnections, o.Log)
