@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"flowyte/internal/egress"
@@ -29,10 +30,11 @@ type dialer struct {
 	creds *target.Credentials
 	tls   egress.TLSOptions
 
-	raw    *egress.Conn
-	secure *tls.Conn
-	screen *screen
-	key    egress.Pin
+	raw *egress.Conn
+	key egress.Pin
+	// ready is set when the session is. Before, there is nothing to cancel,
+	// though the driver would try.
+	ready atomic.Bool
 }
 
 // dial is the driver's DialFunc. The address it asks for says nothing that the
@@ -50,7 +52,7 @@ func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		raw.Close()
 		return nil, err
 	}
-	d.raw, d.secure = raw, secure
+	d.raw = raw
 	d.key = egress.PinOf(secure.ConnectionState().PeerCertificates[0])
 	return secure, nil
 }
@@ -58,6 +60,9 @@ func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // dialAgain reaches the very server of the first connection, by its address
 // and, where no certificate is verified, by its key.
 func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
+	if !d.ready.Load() {
+		return nil, fault.Wrap(fault.Unreachable, errNothingToCancel)
+	}
 	to, err := netip.ParseAddrPort(d.raw.RemoteAddr().String())
 	if err != nil {
 		return nil, fault.Wrap(fault.Unreachable, err)
@@ -87,8 +92,7 @@ func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
 
 // frontend is the driver's BuildFrontend.
 func (d *dialer) frontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
-	d.screen = newScreen(r)
-	return pgproto3.NewFrontend(d.screen, w)
+	return pgproto3.NewFrontend(newScreen(r), w)
 }
 
 // sslRequest asks a PostgreSQL server for TLS; it is all that is ever sent in
@@ -135,5 +139,7 @@ func encrypt(ctx context.Context, raw *egress.Conn, options egress.TLSOptions) (
 	}
 	return nil, egress.TranslateTLS(err)
 }
+
+var errNothingToCancel = errors.New("postgres: a cancel request for a session that never was")
 
 var errNotPostgres = errors.New("postgres: the request for TLS was not answered as PostgreSQL does")

@@ -89,6 +89,7 @@ func connect(ctx context.Context, guard *egress.Guard, creds *target.Credentials
 		return nil, err
 	}
 	kept = true
+	d.ready.Store(true)
 	return &Session{conn: conn, dialer: d, purpose: purpose, limits: target.LimitsFor(purpose), statements: map[string]*statement{}}, nil
 }
 

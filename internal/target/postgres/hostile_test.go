@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
@@ -149,7 +150,7 @@ func asks(messages ...pgproto3.BackendMessage) func(*peer) {
 // mustBeQuiet fails the test when the client sends anything but its leave.
 func (p *peer) mustBeQuiet() {
 	got, _ := io.ReadAll(p.Conn)
-	if len(got) > 0 {
+	if len(got) > 0 && !bytes.Equal(got, []byte{'X', 0, 0, 0, 4}) {
 		p.t.Errorf("the client answered: %x", got)
 	}
 }
