@@ -151,12 +151,13 @@ func (s *Session) deliver(ctx context.Context, found driver.Rows, p *plan.Plan, 
 			break
 		}
 		if err != nil {
-			return s.failed(ctx, err)
+			return s.cut(ctx, found, err)
 		}
 		if n > p.MaxRows {
 			// The statement's own LIMIT was not kept. The caller has what he
 			// asked for; the rest is nobody's.
 			s.abandon()
+			_ = found.Close()
 			return own
 		}
 		if sink == nil || own != nil {
@@ -164,7 +165,7 @@ func (s *Session) deliver(ctx context.Context, found driver.Rows, p *plan.Plan, 
 		}
 		cells, err := m.convert()
 		if err != nil {
-			return s.broke(err)
+			return s.cut(ctx, found, err)
 		}
 		s.calling = true
 		own = sink.Row(cells)

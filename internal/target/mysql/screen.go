@@ -69,6 +69,7 @@ type screen struct {
 	answered     bool // the driver has sent its side of the greeting
 	loginPackets int
 	deprecateEOF bool
+	unproven     bool // the method wanted is one that is only gone through
 
 	stage stage
 	// left and then: packets of definitions still to come, and what follows.
@@ -209,20 +210,21 @@ func (s *screen) judgeLogin(head []byte, length int) error {
 		}
 		return nil
 	case packetEOF:
-		return judgeSwitch(head, length)
+		return s.judgeSwitch(head, length)
 	}
 	return violation("a packet of kind %#x in the login", head[0])
 }
 
 // judgeSwitch admits a change of method to one that is accepted, with a
 // challenge of the length that it has.
-func judgeSwitch(head []byte, length int) error {
+func (s *screen) judgeSwitch(head []byte, length int) error {
 	end := bytes.IndexByte(head, 0)
 	if end < 0 {
 		return fault.Wrap(fault.AuthMethodRefused, violation("a method without a name"))
 	}
 	plugin := string(head[1:end])
-	if !acceptedPlugin(plugin) {
+	s.unproven = plugin == pluginSHA256
+	if !acceptedPlugin(plugin) && !s.unproven {
 		return fault.New(fault.AuthMethodRefused)
 	}
 	want := challengeLen

@@ -69,14 +69,14 @@ func (s *Session) selected(ctx context.Context, found driver.Rows, row func(cell
 			break
 		}
 		if err != nil {
-			return s.failed(ctx, err)
+			return s.cut(ctx, found, err)
 		}
 		if own != nil {
 			continue
 		}
 		for i := range raw {
 			if cells[i], err = decode(raw[i]); err != nil {
-				return s.broke(err)
+				return s.cut(ctx, found, err)
 			}
 		}
 		s.calling = true
@@ -87,6 +87,14 @@ func (s *Session) selected(ctx context.Context, found driver.Rows, row func(cell
 		return s.failed(ctx, err)
 	}
 	return own
+}
+
+// cut ends a result that failed. The driver must be told even so: until then it
+// would take the end of ctx for the end of the connection.
+func (s *Session) cut(ctx context.Context, found driver.Rows, err error) error {
+	f := s.failed(ctx, err)
+	_ = found.Close() // cannot wait: the server has ended the result, or the connection is gone
+	return f
 }
 
 // exec runs a text of ours that has no result.

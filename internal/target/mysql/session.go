@@ -138,11 +138,3 @@ func (s *Session) protect(err *error) {
 		*err = panicked(v)
 	}
 }
-
-// own runs the caller's code.
-func (s *Session) own(f func() error) error {
-	s.calling = true
-	err := f()
-	s.calling = false
-	return err
-}

@@ -91,7 +91,11 @@ func connectFault(ctx context.Context, d *dialer, err error) error {
 		return f
 	}
 	if number := numberOf(err); number != 0 {
-		return connectRefusal(number)
+		f := connectRefusal(number)
+		if d.screen != nil && d.screen.unproven && f.Code == fault.CredentialsRejected {
+			f.WithFix("If the user exists, have it log in with caching_sha2_password instead of sha256_password.")
+		}
+		return f
 	}
 	if errors.Is(err, mysql.ErrUnknownPlugin) || errors.Is(err, mysql.ErrCleartextPassword) || errors.Is(err, mysql.ErrOldPassword) {
 		return fault.Wrap(fault.AuthMethodRefused, plain(err))
@@ -100,7 +104,7 @@ func connectFault(ctx context.Context, d *dialer, err error) error {
 }
 
 // connectRefusal is the server's refusal of a login.
-func connectRefusal(number uint16) error {
+func connectRefusal(number uint16) *fault.Error {
 	cause := serverError(number)
 	switch number {
 	case 1045, 1698, // user or password
