@@ -21,8 +21,9 @@ import (
 // today. The second time plain index scans are discouraged as well: on a small
 // table the server may prefer to walk the primary key in the statement's order,
 // and only a bitmap scan has nothing but the filter to choose its index by.
+// Partitions are not pruned, since no value is given and none would be left.
 var (
-	discourageSeqScans   = command{text: "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_seqscan', 'off', true)"}
+	discourageSeqScans   = command{text: "SELECT pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_seqscan', 'off', true), pg_catalog.set_config('enable_partition_pruning', 'off', true)"}
 	discourageIndexScans = command{text: "SELECT pg_catalog.set_config('enable_indexscan', 'off', true), pg_catalog.set_config('enable_indexonlyscan', 'off', true)"}
 	// Without it the statement keeps the plan of the first time.
 	discardPlans = command{text: "DISCARD PLANS"}

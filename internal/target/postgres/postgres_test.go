@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,16 +80,18 @@ func deadline(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// lanes are the servers and the ways to them.
+// lanes are the servers and the ways to them, tested side by side.
 func lanes(t *testing.T, test func(t *testing.T, db *dbtest.Database, creds *target.Credentials)) {
 	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.Postgres13, privatedb.Postgres17, privatedb.Postgres18} {
 		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
 			db := dbtest.On(t, flavor)
 			db.Exec(t, clinic)
 			test(t, db, targettest.Credentials(t, db.Server, db.Name, reader(t, db)))
 		})
 	}
 	t.Run("pgbouncer", func(t *testing.T) {
+		t.Parallel()
 		db := dbtest.Postgres(t)
 		db.Exec(t, clinic)
 		login := reader(t, db)
@@ -133,6 +136,7 @@ func TestRunGivesCanonicalText(t *testing.T) {
 }
 
 func TestServer(t *testing.T) {
+	var mu sync.Mutex
 	seen := map[string]string{}
 	lanes(t, func(t *testing.T, db *dbtest.Database, creds *target.Credentials) {
 		server := open(t, creds, target.ForReads).Server()
@@ -140,6 +144,8 @@ func TestServer(t *testing.T) {
 		if diff := cmp.Diff(want, server); diff != "" || server.Version == "" {
 			t.Error(diff, server.Version)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if other, twice := seen[server.Identity]; twice {
 			t.Errorf("the identity is also that of %s", other)
 		}
