@@ -49,6 +49,13 @@ var allowed = map[string][]string{
 	// What the product does.
 	"internal/auth": {"internal/fault", "internal/secret", "internal/store"},
 	"internal/live": {"api", "internal/fault", "internal/plan", "internal/schema", "internal/target"},
+
+	// The transports.
+	"internal/httpapi": {"api", "internal/auth", "internal/control", "internal/fault", "internal/grant", "internal/id", "internal/live", "internal/schema", "internal/search", "internal/secret", "internal/wire"},
+
+	// Assembly.
+	"internal/config": {},
+	"internal/oplog":  {},
 }
 
 // neverInLive are what a live call must not depend on.
