@@ -17,6 +17,7 @@ import (
 	"flowyte/api"
 	"flowyte/client"
 	"flowyte/internal/auth"
+	"flowyte/internal/config"
 	"flowyte/internal/dbtest"
 	"flowyte/internal/privatedb"
 	"flowyte/internal/serve"
@@ -62,8 +63,9 @@ func New(t testing.TB, options ...Options) *App {
 	a := &App{Data: o.Data, Log: &Log{}, t: t, HTTP: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}}
 	a.Key = a.NewKey(t, "acme")
 	so := serve.Options{
-		Addr: "127.0.0.1:0", Data: o.Data, Allow: o.Allow, Version: "test", TestsPerMinute: 10_000,
-		Log: slog.New(slog.NewJSONHandler(a.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Settings: config.Settings{Addr: "127.0.0.1:0", Data: o.Data, AllowTargets: o.Allow, TestsPerMinute: 10_000, MaxConnections: 1000},
+		Version:  "test",
+		Log:      slog.New(slog.NewJSONHandler(a.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if o.Serve != nil {
 		o.Serve(&so)

@@ -19,6 +19,7 @@ import (
 var version = "dev"
 
 type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Keys    keysCommand    `cmd:"" help:"Make, list and revoke API keys. Works beside a running service."`
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the store, without the master key."`
 	Demo    demoCommand    `cmd:"" help:"Start a private database with a demo company and walk through the product."`

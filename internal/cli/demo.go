@@ -17,6 +17,7 @@ import (
 	"flowyte/api"
 	"flowyte/examples"
 	"flowyte/internal/auth"
+	"flowyte/internal/config"
 	"flowyte/internal/demo"
 	"flowyte/internal/privatedb"
 	"flowyte/internal/schema"
@@ -105,8 +106,9 @@ func (d *demoRun) startService(ctx context.Context) error {
 	}
 	d.key = key.Reveal()
 	o := serve.Options{
-		Addr: d.addr, Data: data, Allow: []netip.Prefix{demoAllow}, Version: version,
-		Log: slog.New(slog.NewTextHandler(d.app.err, &slog.HandlerOptions{Level: slog.LevelError})),
+		Settings: config.Settings{Addr: d.addr, Data: data, AllowTargets: []netip.Prefix{demoAllow}, MaxConnections: 256, TestsPerMinute: 10},
+		Version:  version,
+		Log:      slog.New(slog.NewTextHandler(d.app.err, &slog.HandlerOptions{Level: slog.LevelError})),
 	}
 	if d.server, err = serve.Open(ctx, o); errors.Is(err, syscall.EADDRINUSE) {
 		d.say("%s is taken; using a free port.", d.addr)

@@ -17,6 +17,7 @@ import (
 
 	"flowyte/internal/audit"
 	"flowyte/internal/auth"
+	"flowyte/internal/config"
 	"flowyte/internal/control"
 	"flowyte/internal/egress"
 	"flowyte/internal/fault"
@@ -30,23 +31,13 @@ import (
 	"flowyte/internal/target/postgres"
 )
 
-// Options are what the process is started with; package config documents and
-// judges them.
+// Options are what the process is started with.
 type Options struct {
-	Addr          string // where the API listens
-	Data          string // the data folder
-	MasterKeyFile string // empty: master.key in the data folder
-	Allow         []netip.Prefix
-	AllowPorts    []uint16
-	NAT64         bool
-	TLSCert       string
-	TLSKey        string
-	MetricsAddr   string
-	// TestsPerMinute bounds connection tests per organisation; 0 means 10.
-	TestsPerMinute int
-	Version        string
-	Log            *slog.Logger
-	// Resolver is for tests; zero asks the system's name servers.
+	config.Settings
+	Version string
+	Log     *slog.Logger
+	// Resolver and Fleet are for tests; zero means the system's name servers
+	// and the standard caps.
 	Resolver egress.ResolverOptions
 	Fleet    target.Options
 }
@@ -55,7 +46,6 @@ type Options struct {
 const MasterKeyName = "master.key"
 
 const (
-	maxConnections = 10_000
 	// drainLimit is how long calls in flight may take to end at a stop.
 	drainLimit = 5 * time.Second
 	sweepEvery = time.Minute
@@ -71,7 +61,6 @@ type Server struct {
 	engine   *live.Engine
 	http     *http.Server
 	listener net.Listener
-	metrics  *http.Server
 	stop     context.CancelFunc
 	sweeping chan struct{}
 	served   chan error
@@ -112,7 +101,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping,
 	})
 	httpapi.Register(api, service, s.engine)
-	s.http = httpapi.NewServer(api, maxConnections, o.Log)
+	s.http = httpapi.NewServer(api, o.MaxConnections, o.Log)
 	s.start()
 	return s, nil
 }
@@ -155,7 +144,7 @@ func (s *Server) guard(o Options) (*egress.Guard, error) {
 			own = append(own, a)
 		}
 	}
-	policy, err := egress.NewPolicy(egress.Options{Allow: o.Allow, AllowPorts: o.AllowPorts, NAT64: o.NAT64, Listeners: own})
+	policy, err := egress.NewPolicy(egress.Options{Allow: o.AllowTargets, AllowPorts: o.AllowPorts, NAT64: o.NAT64, Listeners: own})
 	if err != nil {
 		return nil, err
 	}
