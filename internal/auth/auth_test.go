@@ -168,6 +168,14 @@ func TestMalformedKeysAreNotLookedUp(t *testing.T) {
 			t.Errorf("a key of length %d is taken for well formed", len(bad))
 		}
 	}
+	// A right checksum does not make up for a strange digit.
+	for _, c := range []byte("-\x00 é/:@[`{") {
+		body := key[:len(Prefix)] + string([]byte{c}) + key[len(Prefix)+1:keyLength-checksumDigits]
+		sum := checksum(body)
+		if _, ok := parse(ring, body+string(sum[:])); ok {
+			t.Errorf("a key with the byte %#x is taken for well formed", c)
+		}
+	}
 	// Every change of one digit is noticed by the checksum.
 	for i := len(Prefix); i < len(key); i++ {
 		for _, c := range []byte(alphabet) {
