@@ -59,6 +59,7 @@ type Server struct {
 	fleet    *target.Fleet
 	receipts *audit.Writer
 	engine   *live.Engine
+	api      *httpapi.API
 	http     *http.Server
 	listener net.Listener
 	stop     context.CancelFunc
@@ -97,11 +98,11 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	api := httpapi.New(httpapi.Options{
+	s.api = httpapi.New(httpapi.Options{
 		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping,
 	})
-	httpapi.Register(api, service, s.engine)
-	s.http = httpapi.NewServer(api, o.MaxConnections, o.Log)
+	httpapi.Register(s.api, service, s.engine)
+	s.http = httpapi.NewServer(s.api, o.MaxConnections, o.Log)
 	s.start()
 	return s, nil
 }
@@ -198,6 +199,9 @@ func (s *Server) sweep(ctx context.Context) {
 
 // Addr is where the API listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Routes lists the API's routes that need a key.
+func (s *Server) Routes() []httpapi.Op { return s.api.Routes() }
 
 // Wait returns when ctx ends or serving fails, and closes the server.
 func (s *Server) Wait(ctx context.Context) error {
