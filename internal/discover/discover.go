@@ -38,7 +38,7 @@ type Options struct {
 }
 
 // Discover reads every schema the role may use, system schemas excepted. It
-// costs nine queries on PostgreSQL and six on the MySQL family. The errors are
+// costs ten queries on PostgreSQL and eight on the MySQL family. The errors are
 // those of q, and protocol_error where a server answers a catalogue query with
 // something that cannot be one.
 func Discover(ctx context.Context, q Querier, kind schema.Kind, opt Options) (*schema.Database, error) {

@@ -30,6 +30,9 @@ var mariaIndexes string
 //go:embed mysql/views.sql
 var myViews string
 
+//go:embed mysql/triggers.sql
+var myTriggers string
+
 //go:embed mysql/foreign_keys.sql
 var myForeignKeys string
 
@@ -39,13 +42,13 @@ type myDiscovery struct {
 	db            *schema.Database
 	mariadb       bool
 	transactional map[string]bool // by engine
-	objects       map[myName]*myObject
+	objects       map[objectName]*myObject
 	order         []*myObject
-	last          myName // most rows belong to the object of the row before
+	last          objectName // most rows belong to the object of the row before
 	lastObject    *myObject
 }
 
-type myName struct{ schema, name string }
+type objectName struct{ schema, name string }
 
 type myObject struct {
 	schema.Object
@@ -56,11 +59,15 @@ type myObject struct {
 	viewClosed bool
 }
 
-func discoverMySQL(r *reader, db *schema.Database) error {
-	d := &myDiscovery{
+func newMySQL(db *schema.Database) *myDiscovery {
+	return &myDiscovery{
 		db: db, mariadb: db.Server.Flavor == schema.FlavorMariaDB,
-		transactional: map[string]bool{}, objects: map[myName]*myObject{},
+		transactional: map[string]bool{}, objects: map[objectName]*myObject{},
 	}
+}
+
+func discoverMySQL(r *reader, db *schema.Database) error {
+	d := newMySQL(db)
 	indexes := myIndexes
 	if d.mariadb {
 		indexes = mariaIndexes
@@ -72,6 +79,7 @@ func discoverMySQL(r *reader, db *schema.Database) error {
 		{"columns", myColumns, d.column},
 		{"indexes", indexes, d.indexPart},
 		{"foreign keys", myForeignKeys, d.keyPart},
+		{"triggers", myTriggers, d.trigger},
 		{"views", myViews, d.view},
 	})
 	if err != nil {
@@ -120,16 +128,16 @@ func (d *myDiscovery) object(c *cells) error {
 }
 
 // name is the key of an object: folded where the server folds.
-func (d *myDiscovery) name(schemaName, name string) myName {
+func (d *myDiscovery) name(schemaName, name string) objectName {
 	if d.db.Server.CaseInsensitiveNames {
-		return myName{strings.ToLower(schemaName), strings.ToLower(name)}
+		return objectName{strings.ToLower(schemaName), strings.ToLower(name)}
 	}
-	return myName{schemaName, name}
+	return objectName{schemaName, name}
 }
 
 // at finds the object that a row speaks of, nil when it was made since.
 func (d *myDiscovery) at(c *cells) *myObject {
-	n := myName{c.text(0), c.text(1)}
+	n := objectName{c.text(0), c.text(1)}
 	if n != d.last || d.lastObject == nil {
 		d.last, d.lastObject = n, d.objects[d.name(n.schema, n.name)]
 	}
@@ -183,6 +191,13 @@ func quotedNames(expression string) []string {
 		}
 	}
 	return names
+}
+
+func (d *myDiscovery) trigger(c *cells) error {
+	if o := d.at(c); o != nil {
+		o.HasTriggers = true
+	}
+	return nil
 }
 
 // holds finds a privilege in a list apart by commas.

@@ -114,9 +114,9 @@ func TestMySQLObjects(t *testing.T) {
 		db.Exec(t,
 			"CREATE TABLE plain (id int PRIMARY KEY, v int COMMENT 'a value') COMMENT = 'read\nthis'",
 			"CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 4",
-			"CREATE TABLE `we``ird;--` (`a b` int)",
+			"CREATE TABLE `we``ird;--` (`a b` int)", "CREATE TRIGGER sets BEFORE INSERT ON plain FOR EACH ROW SET NEW.v = 1",
 			"CREATE VIEW looks AS SELECT id FROM plain", "CREATE TABLE gone (id int)", "CREATE VIEW broken AS SELECT id FROM gone", "DROP TABLE gone")
-		found := find(t, db, db.User(t, "SELECT"))
+		found := find(t, db, db.User(t, "SELECT", "TRIGGER"))
 		got := map[string]string{}
 		for i := range found.Objects {
 			o := &found.Objects[i]
@@ -124,7 +124,7 @@ func TestMySQLObjects(t *testing.T) {
 			got[o.Name] = objectLine(o)
 		}
 		same(t, "objects", map[string]string{
-			"plain": "table 0 rows", "parts": "partitioned_table 0 rows", "we`ird;--": "table 0 rows", "looks": "view 0 rows",
+			"plain": "table 0 rows triggers", "parts": "partitioned_table 0 rows", "we`ird;--": "table 0 rows", "looks": "view 0 rows",
 		}, got)
 		plain := object(t, found, "plain")
 		same(t, "comments", []string{"read this", "a value"}, []string{plain.Comment, field(t, plain, "v").Comment})

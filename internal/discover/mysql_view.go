@@ -12,7 +12,7 @@ import (
 // function of a user in backticks too. It is read for what may be there, never
 // for what may not: an identifier counts as a column of every table.
 type viewText struct {
-	tables   []myName
+	tables   []objectName
 	columns  []string
 	unclear  bool // a user's function, a file, or a text of no known form
 	volatile bool
@@ -99,7 +99,7 @@ func (r *viewReader) chain() bool {
 func (r *viewReader) table(parts []string) {
 	switch {
 	case len(parts) == 2:
-		r.text.tables = append(r.text.tables, myName{parts[0], parts[1]})
+		r.text.tables = append(r.text.tables, objectName{parts[0], parts[1]})
 	case len(parts) == 1 && slices.Contains(r.ctes, parts[0]):
 	default:
 		r.text.unclear = true

@@ -60,10 +60,14 @@ type pgObject struct {
 	partition bool
 }
 
-func discoverPostgres(r *reader, db *schema.Database) error {
-	d := &pgDiscovery{
+func newPostgres(db *schema.Database) *pgDiscovery {
+	return &pgDiscovery{
 		db: db, objects: map[uint32]*pgObject{}, types: map[uint32]*pgType{}, views: map[uint32]*pgView{},
 	}
+}
+
+func discoverPostgres(r *reader, db *schema.Database) error {
+	d := newPostgres(db)
 	err := r.run([]stage{
 		{"database", pgDatabase, d.database},
 		{"objects", pgVisible + pgObjects, d.object},
