@@ -35,27 +35,58 @@ var allowed = map[string][]string{
 	"internal/compile": {"internal/binding", "internal/dialect", "internal/plan", "internal/schema"},
 
 	// Adapters.
-	"internal/egress":            {"internal/fault"},
-	"internal/target":            {"api", "internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret"},
-	"internal/target/postgres":   {"internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
-	"internal/target/mysql":      {"internal/dialect", "internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
-	"internal/grant":             {"internal/dialect", "internal/fault", "internal/schema", "internal/secret"},
-	"internal/discover":          {"internal/schema"},
-	"internal/discover/postgres": {"internal/schema"},
-	"internal/discover/mysql":    {"internal/schema"},
-	"internal/search":            {"internal/schema"},
-	"internal/store":             {"internal/fault", "internal/id", "internal/schema", "internal/secret"},
+	"internal/egress":          {"internal/fault"},
+	"internal/target":          {"api", "internal/egress", "internal/fault", "internal/id", "internal/plan", "internal/schema", "internal/secret"},
+	"internal/target/postgres": {"internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
+	"internal/target/mysql":    {"internal/dialect", "internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
+	"internal/grant":           {"internal/dialect", "internal/fault", "internal/schema", "internal/secret"},
+	"internal/discover":        {"internal/fault", "internal/schema"},
+	"internal/search":          {"internal/schema"},
+	"internal/store":           {"internal/fault", "internal/id", "internal/schema", "internal/secret"},
 
 	// What the product does.
-	"internal/auth": {"internal/fault", "internal/secret", "internal/store"},
-	"internal/live": {"api", "internal/fault", "internal/plan", "internal/schema", "internal/target"},
+	"internal/auth":  {"internal/fault", "internal/id", "internal/secret"},
+	"internal/live":  {"api", "internal/fault", "internal/id", "internal/plan", "internal/schema", "internal/target", "internal/wire"},
+	"internal/audit": {"internal/id", "internal/live"},
+	"internal/control": {
+		"api", "internal/auth", "internal/binding", "internal/compile", "internal/discover", "internal/egress", "internal/fault", "internal/grant",
+		"internal/id", "internal/live", "internal/plan", "internal/schema", "internal/search", "internal/secret", "internal/store", "internal/target",
+	},
 
 	// The transports.
-	"internal/httpapi": {"api", "internal/auth", "internal/control", "internal/fault", "internal/grant", "internal/id", "internal/live", "internal/schema", "internal/search", "internal/secret", "internal/wire"},
+	"internal/httpapi": {
+		"api", "internal/auth", "internal/control", "internal/fault", "internal/grant", "internal/id", "internal/live", "internal/schema",
+		"internal/search", "internal/secret", "internal/wire",
+	},
 
 	// Assembly.
 	"internal/config": {},
-	"internal/oplog":  {},
+	"internal/oplog":  {"internal/fault"},
+	"internal/serve": {
+		"internal/audit", "internal/auth", "internal/config", "internal/control", "internal/egress", "internal/fault", "internal/httpapi",
+		"internal/id", "internal/live", "internal/schema", "internal/secret", "internal/store", "internal/target", "internal/target/mysql",
+		"internal/target/postgres",
+	},
+	"internal/cli": {
+		"api", "examples", "internal/auth", "internal/config", "internal/demo", "internal/fault", "internal/id", "internal/oplog",
+		"internal/privatedb", "internal/schema", "internal/secret", "internal/serve", "internal/store",
+	},
+	"cmd/flowyte": {"internal/cli"},
+	"client":      {"api"},
+
+	// The demo company, its private server, and the page that it walks.
+	"examples":           {},
+	"internal/demo":      {"internal/schema"},
+	"internal/privatedb": {},
+
+	// Test kits and generators.
+	"internal/apptest": {
+		"api", "client", "internal/auth", "internal/config", "internal/dbtest", "internal/oplog", "internal/privatedb", "internal/serve", "internal/store",
+	},
+	"internal/archtest":          {},
+	"internal/egress/egresstest": {},
+	"internal/target/targettest": {"api", "internal/egress", "internal/privatedb", "internal/schema", "internal/target"},
+	"internal/dbtest":            {"internal/privatedb"},
 }
 
 // neverInLive are what a live call must not depend on.

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"flowyte/internal/fault"
+	"flowyte/internal/oplog"
 )
 
 // version is set by the linker.
@@ -65,7 +66,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "Run `flowyte --help` for the commands.")
 		return 2
 	}
-	a := &app{ctx: ctx, out: out, err: errOut, log: slog.New(slog.NewJSONHandler(errOut, nil))}
+	a := &app{ctx: ctx, out: out, err: errOut, log: oplog.New(errOut, slog.LevelInfo)}
 	if err := cmd.Run(a); err != nil {
 		explain(errOut, err)
 		return 1

@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"log/slog"
-
 	"flowyte/internal/config"
+	"flowyte/internal/oplog"
 	"flowyte/internal/serve"
 )
 
@@ -15,7 +14,7 @@ func (c serveCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: settings.LogLevel}))
+	log := oplog.New(a.err, settings.LogLevel)
 	server, err := serve.Open(a.ctx, serve.Options{Settings: settings, Version: version, Log: log})
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ type Flags struct {
 	TLSKey       string `name:"tls-key" env:"FLOWYTE_TLS_KEY" placeholder:"FILE" group:"Listening" help:"Private key of tls-cert in PEM form."`
 	BehindProxy  Switch `name:"behind-tls-proxy" env:"FLOWYTE_BEHIND_TLS_PROXY" group:"Listening" help:"A proxy in front terminates TLS, and nobody else can reach the listener."`
 	MetricsAddr  string `name:"metrics-addr" env:"FLOWYTE_METRICS_ADDR" placeholder:"HOST:PORT" group:"Listening" help:"Where GET /metrics listens. Absent: nowhere."`
-	Data         string `name:"data" env:"FLOWYTE_DATA" placeholder:"DIR" group:"State" help:"The folder that holds the store. Required."`
+	Data         string `name:"data" env:"FLOWYTE_DATA" placeholder:"DIR" group:"State" default:"./data" help:"The folder that holds the store."`
 	MasterKey    string `name:"master-key-file" env:"FLOWYTE_MASTER_KEY_FILE" placeholder:"FILE" group:"State" help:"The master key. Absent: master.key in the data folder, made on first start."`
 	KeepEvents   string `name:"keep-events" env:"FLOWYTE_KEEP_EVENTS" default:"30d" placeholder:"TIME" group:"State" help:"How long conversations and their events are kept, in days or hours: 30d, 12h."`
 	KeepAudit    string `name:"keep-audit" env:"FLOWYTE_KEEP_AUDIT" default:"400d" placeholder:"TIME" group:"State" help:"How long the audit trail is kept."`
