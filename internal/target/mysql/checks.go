@@ -54,8 +54,11 @@ func (s *Session) ProveReadOnly(ctx context.Context) (proof target.ReadOnlyProof
 		proof.SessionReadOnly = true
 		return proof, nil
 	case numberOptionPrevents, numberReadOnlyMode:
+		// The server refuses everybody before it comes to the session, so that
+		// all there is about the session is its setting as of now.
 		proof.Replica = true
-		return proof, nil
+		proof.SessionReadOnly, err = s.readOnlySetting(ctx)
+		return proof, err
 	case 0:
 	default:
 		return proof, nil // refused for another reason, which proves nothing
@@ -64,4 +67,13 @@ func (s *Session) ProveReadOnly(ctx context.Context) (proof target.ReadOnlyProof
 		return proof, err
 	}
 	return proof, s.exec(ctx, "DROP TABLE "+name)
+}
+
+// readOnlySetting asks for the session's setting.
+func (s *Session) readOnlySetting(ctx context.Context) (bool, error) {
+	cells, err := s.one(ctx, "SELECT @@SESSION."+flavors[s.server.Flavor].readOnly)
+	if err != nil {
+		return false, err
+	}
+	return text(cells[0]) == "1", nil
 }

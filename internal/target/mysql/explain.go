@@ -48,11 +48,11 @@ func (s *Session) Explain(ctx context.Context, p *plan.Plan) (e *target.Explanat
 
 // accepts has the server parse the statement.
 func (s *Session) accepts(ctx context.Context, p *plan.Plan) error {
-	ctx, cancel, err := s.begin(ctx)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer end()
 	_, err = s.prepare(ctx, p)
 	return err
 }
@@ -66,12 +66,12 @@ func (s *Session) explained(ctx context.Context, p *plan.Plan, row func(columns 
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := s.begin(ctx)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	stmt, err := s.conn.PrepareContext(ctx, "EXPLAIN FORMAT=TRADITIONAL "+p.Statement)
+	defer end()
+	stmt, err := s.conn.PrepareContext(forever, "EXPLAIN FORMAT=TRADITIONAL "+p.Statement)
 	if err != nil {
 		return s.failed(ctx, err)
 	}

@@ -3,6 +3,8 @@ package mysql
 import (
 	"slices"
 	"strings"
+
+	"flowyte/internal/target"
 )
 
 // scope is where a right holds.
@@ -22,6 +24,7 @@ type right struct {
 	database   string // as written, which may be a pattern
 	grantable  bool
 	proxy      bool
+	public     bool     // what every account of a MariaDB server holds
 	roles      []string // granted roles, quoted for SQL
 	unknown    bool     // the line is of a form that this package does not know
 }
@@ -99,6 +102,7 @@ func parseGrant(line string) (r right, ok bool) {
 		return right{unknown: true}, true
 	}
 	// Limits may stand between WITH and these.
+	r.public = has(list, "TO", "PUBLIC")
 	r.grantable = has(list[1:], "GRANT", "OPTION") || has(list[1:], "ADMIN", "OPTION")
 	list = list[1:]
 	switch {
@@ -239,14 +243,20 @@ func isWrite(privilege string) bool {
 func isAll(privilege string) bool { return privilege == "ALL PRIVILEGES" || privilege == "ALL" }
 
 // beyond sorts what the role may do beyond the script for database: powers over
-// the server, and rights that are merely wider. The phrases name privileges and
-// never objects.
-func (list rights) beyond(database string) (superuser, wider []string) {
+// the server, rights that are merely wider, and those of them that every role
+// holds. The phrases name privileges and never objects.
+func (list rights) beyond(database string) target.Privileges {
+	var p target.Privileges
 	for i := range list {
-		s, w := list[i].beyond(database)
-		superuser, wider = append(superuser, s...), append(wider, w...)
+		superuser, wider := list[i].beyond(database)
+		p.Superuser = append(p.Superuser, superuser...)
+		if list[i].public {
+			p.Public = append(p.Public, wider...)
+		} else {
+			p.Wider = append(p.Wider, wider...)
+		}
 	}
-	return unique(superuser), unique(wider)
+	return target.Privileges{Superuser: unique(p.Superuser), Wider: unique(p.Wider), Public: unique(p.Public)}
 }
 
 func (r *right) beyond(database string) (superuser, wider []string) {

@@ -23,9 +23,7 @@ func (s *Session) Privileges(ctx context.Context) (p target.Privileges, err erro
 	if err != nil {
 		return p, err
 	}
-	p.Superuser, p.Wider = held.beyond(s.dialer.creds.Database)
-	p.Public, err = s.publicRights(ctx)
-	return p, err
+	return held.beyond(s.dialer.creds.Database), nil
 }
 
 // grants reads everything that the role holds, also through the roles that it
@@ -76,23 +74,6 @@ func (s *Session) grantsOfRoles(ctx context.Context, roles []string) (rights, er
 		held = append(held, more...)
 	}
 	return held, s.exec(ctx, "SET ROLE "+before)
-}
-
-// publicRights are what every account of a MariaDB server holds. MySQL has no
-// such thing.
-func (s *Session) publicRights(ctx context.Context) ([]string, error) {
-	if s.server.Flavor != schema.FlavorMariaDB {
-		return nil, nil
-	}
-	held, err := s.showGrants(ctx, "SHOW GRANTS FOR PUBLIC")
-	if refusal(err) == numberNoSuchGrant {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	superuser, wider := held.beyond("")
-	return append(superuser, wider...), nil
 }
 
 func (s *Session) showGrants(ctx context.Context, text string) (rights, error) {

@@ -45,11 +45,11 @@ func (s *Session) Run(ctx context.Context, p *plan.Plan, args []target.Value, si
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := s.begin(ctx)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer end()
 	_, known := s.statements[p.Statement]
 	err = s.execute(ctx, p, values, sink)
 	if known && !s.broken && outdated(err) {
@@ -103,7 +103,7 @@ func (s *Session) prepare(ctx context.Context, p *plan.Plan) (*statement, error)
 			return nil, err
 		}
 	}
-	prepared, err := s.conn.PrepareContext(ctx, p.Statement)
+	prepared, err := s.conn.PrepareContext(forever, p.Statement)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}

@@ -21,19 +21,19 @@ func (s *Session) Select(ctx context.Context, text string, args []any, row func(
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := s.begin(ctx)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer end()
 	if len(values) == 0 {
-		found, err := s.conn.QueryContext(ctx, text, nil)
+		found, err := s.conn.QueryContext(forever, text, nil)
 		if err != nil {
 			return s.failed(ctx, err)
 		}
 		return s.selected(ctx, found, row)
 	}
-	stmt, err := s.conn.PrepareContext(ctx, text)
+	stmt, err := s.conn.PrepareContext(forever, text)
 	if err != nil {
 		return s.failed(ctx, err)
 	}
@@ -51,7 +51,7 @@ func (s *Session) Select(ctx context.Context, text string, args []any, row func(
 
 // query executes a prepared statement.
 func (s *Session) query(ctx context.Context, stmt driver.Stmt, values []driver.NamedValue) (driver.Rows, error) {
-	found, err := stmt.(driver.StmtQueryContext).QueryContext(ctx, values)
+	found, err := stmt.(driver.StmtQueryContext).QueryContext(forever, values)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -89,8 +89,7 @@ func (s *Session) selected(ctx context.Context, found driver.Rows, row func(cell
 	return own
 }
 
-// cut ends a result that failed. The driver must be told even so: until then it
-// would take the end of ctx for the end of the connection.
+// cut ends a result that failed.
 func (s *Session) cut(ctx context.Context, found driver.Rows, err error) error {
 	f := s.failed(ctx, err)
 	_ = found.Close() // cannot wait: the server has ended the result, or the connection is gone
@@ -99,12 +98,12 @@ func (s *Session) cut(ctx context.Context, found driver.Rows, err error) error {
 
 // exec runs a text of ours that has no result.
 func (s *Session) exec(ctx context.Context, text string) error {
-	ctx, cancel, err := s.begin(ctx)
+	end, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
-	if _, err := s.conn.ExecContext(ctx, text, nil); err != nil {
+	defer end()
+	if _, err := s.conn.ExecContext(forever, text, nil); err != nil {
 		return s.failed(ctx, err)
 	}
 	return nil

@@ -81,21 +81,36 @@ func (s *Session) goodbye() {
 
 // begin starts a statement: its budgets in bytes and time hold from here. The
 // deadline is ctx's, or the session's own limit when that is earlier or the
-// only one.
-func (s *Session) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+// only one. end must be called when the statement is over.
+//
+// The driver itself gets a context that never ends: it would wake a goroutine
+// twice for each statement, where a deadline on the connection wakes nobody.
+func (s *Session) begin(ctx context.Context) (end func(), err error) {
 	if s.broken {
-		return nil, nil, fault.Wrap(fault.ConnectionLost, driver.ErrBadConn)
+		return nil, fault.Wrap(fault.ConnectionLost, driver.ErrBadConn)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Statement+grace)
-	deadline, _ := ctx.Deadline()
+	if ctx.Err() != nil {
+		return nil, fault.Wrap(fault.DatabaseTimeout, ctx.Err())
+	}
+	deadline := time.Now().Add(s.limits.Statement + grace)
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		deadline = earlier
+	}
 	raw := s.dialer.screen.raw
 	raw.BeginStatementUpTo(s.limits.Bytes)
 	if err := raw.SetStageDeadline(deadline); err != nil {
-		cancel()
-		return nil, nil, s.failed(ctx, err)
+		return nil, s.failed(ctx, err)
 	}
-	return ctx, cancel, nil
+	release := context.AfterFunc(ctx, func() { raw.Close() })
+	return func() {
+		if !release() {
+			s.abandon() // the connection is closed, or about to be
+		}
+	}, nil
 }
+
+// forever is what the driver gets for a context.
+var forever = context.Background()
 
 // failed translates a driver's error and remembers what it means for the
 // session: after the server's own error it goes on, after any other it cannot.

@@ -26,7 +26,6 @@ const (
 	numberReadOnlyMode    = 1836
 	numberNeedReprepare   = 1615
 	numberUnknownStmt     = 1243
-	numberNoSuchGrant     = 1141
 )
 
 // serverError is what the log learns of a server's error: its number. The text

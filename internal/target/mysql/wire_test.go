@@ -1,0 +1,136 @@
+package mysql
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"flowyte/internal/target"
+	"flowyte/internal/target/targettest"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// TestOnTheWire: what a session sends is this and nothing else, and a read that
+// was prepared costs one round trip.
+func TestOnTheWire(t *testing.T) {
+	var mu sync.Mutex
+	var commands []string
+	names := map[byte]string{comQuit: "quit", comQuery: "query ", comStmtPrepare: "prepare ", comStmtExecute: "execute", comStmtClose: "close"}
+	var capabilities uint32
+	creds, _ := rogue(t, func(p *peer) {
+		p.secure()
+		capabilities = binary.LittleEndian.Uint32(p.receive())
+		p.send(acknowledgement...)
+		for {
+			body := p.receive()
+			entry := names[body[0]]
+			if body[0] == comQuery || body[0] == comStmtPrepare {
+				entry += string(body[1:])
+			}
+			mu.Lock()
+			commands = append(commands, entry)
+			mu.Unlock()
+			switch {
+			case body[0] == comStmtPrepare:
+				p.prepared(1, 0)
+			case body[0] == comStmtExecute:
+				p.send(1)
+				p.send(definition(8)...)
+				p.send(end...)
+			case body[0] == comQuit:
+				return
+			case entry == "query "+question("mysql"):
+				p.table(rogueFacts)
+			default:
+				p.send(acknowledgement...)
+			}
+		}
+	})
+	s := openWith(t, creds, target.ForReads)
+	p := read("SELECT 1", nil, []column{integer}, 1)
+	for range 2 {
+		must(t, s.Run(t.Context(), p, nil, targettest.Discard{}))
+	}
+	s.Close()
+	want := []string{"query " + settings("mysql", target.ForReads), "query " + question("mysql"), "prepare SELECT 1", "execute", "execute", "quit"}
+	var got []string
+	targettest.Eventually(t, 2*time.Second, "quit", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		got = slices.Clone(commands)
+		return slices.Contains(got, "quit")
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+	if extra := capabilities &^ (usedCapabilities | capTLS); extra != 0 || capabilities&capTLS == 0 {
+		t.Errorf("capabilities %#x: %#x were not to be used", capabilities, extra)
+	}
+}
+
+// TestSettings holds the texts that ready a session.
+func TestSettings(t *testing.T) {
+	const modes = "'ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,STRICT_ALL_TABLES'"
+	const common = "SET NAMES utf8mb4, SESSION sql_mode = " + modes + ", SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION sql_auto_is_null = 0, SESSION lock_wait_timeout = "
+	const writes = ", SESSION innodb_lock_wait_timeout = 2, SESSION foreign_key_checks = 1, SESSION unique_checks = 1"
+	for _, c := range []struct{ got, want string }{
+		{settings("mysql", target.ForReads), common + "2, SESSION max_execution_time = 2100, SESSION transaction_read_only = 1"},
+		{settings("mariadb", target.ForReads), common + "2, SESSION max_statement_time = 2.1, SESSION tx_read_only = 1"},
+		{settings("mysql", target.ForCatalog), common + "5, SESSION max_execution_time = 20000, SESSION transaction_read_only = 1"},
+		{settings("mysql", target.ForWrites), common + "2, SESSION max_execution_time = 5000, SESSION transaction_read_only = 0" + writes},
+		{settings("mariadb", target.ForWrites), common + "2, SESSION max_statement_time = 5, SESSION tx_read_only = 0" + writes + ", SESSION idle_transaction_timeout = 2"},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestHostileText: the readers of what servers send take anything.
+func TestHostileText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		line := rapid.StringOf(rapid.SampledFrom([]rune("GRANTOS `'\".*,()@\\%_ü\x00x"))).Draw(t, "line")
+		for _, text := range []string{line, "GRANT " + line, "GRANT SELECT ON " + line, "GRANT `" + line} {
+			if r, ok := parseGrant(text); ok {
+				_ = rights{r}.beyond("db")
+			}
+		}
+		body := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(t, "body")
+		if g, ok := parseGreeting(body); ok {
+			if again, ok := parseGreeting(g.forDriver()[headerSize:]); !ok || again.thread != g.thread || again.challenge != g.challenge {
+				t.Fatal("the driver gets another greeting than a sound one")
+			}
+		}
+		_, _ = lengthEncoded(body)
+		for at := login; at <= rows; at++ {
+			s := &screen{stage: at, left: 1, shift: 1}
+			_ = s.judge(body, len(body))
+		}
+		if got := clean(string(body), 16); len(got) > 16 {
+			t.Fatal("a text is longer than its limit")
+		}
+		if version := versionNumber(line + "9.9"); len(version) > 32 {
+			t.Fatal("a version is longer than its limit")
+		}
+	})
+}
+
+func TestSupported(t *testing.T) {
+	for version, want := range map[string]bool{"9.7.4": true, "8.0.36": true, "5.7.44": false, "": false, "9": true, "x": false} {
+		if supported("mysql", version) != want {
+			t.Errorf("MySQL %s: want %v", version, want)
+		}
+	}
+	for version, want := range map[string]bool{"10.11.2": true, "11.8.1": true, "12.0": true, "10.6.20": false, "5.5.68": false} {
+		if supported("mariadb", version) != want {
+			t.Errorf("MariaDB %s: want %v", version, want)
+		}
+	}
+	if got := versionNumber("5.5.5-10.11.19-MariaDB-0+deb12u1"); got != "10.11.19" {
+		t.Errorf("got %s", got)
+	}
+}
