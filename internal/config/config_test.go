@@ -168,7 +168,7 @@ func TestProblemsComeTogether(t *testing.T) {
 		count[p.Setting]++
 	}
 	want := map[string]int{"behind-tls-proxy": 1, "nat64": 1, "metrics-addr": 1, "tls-cert": 1, "keep-events": 1, "keep-audit": 1, "allow-target": 3,
-		"allow-port": 2, "tests-per-minute": 1, "max-connections": 1, "log-level": 1, "data": 1}
+		"allow-port": 2, "tests-per-minute": 1, "max-connections": 1, "log-level": 1}
 	if diff := cmp.Diff(want, count); diff != "" {
 		t.Errorf("-want +got\n%s\n%v", diff, err)
 	}
