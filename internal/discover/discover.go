@@ -22,10 +22,17 @@ import (
 
 // Querier runs one catalogue text. Arguments are string, int64, bool or
 // []string; cells are string, int64, float64, bool, []string or nil. Its errors
-// are *fault.Error and are handed on as they are. For one consistent picture
-// the session should hold one read-only snapshot over all calls.
+// are *fault.Error and are handed on as they are.
 type Querier interface {
 	Select(ctx context.Context, text string, args []any, row func(cells []any) error) error
+}
+
+// Snapshotter is a Querier of a server that can answer several queries as of
+// one moment: those that f makes. Discovery uses it where it is there. Without
+// it, what changes meanwhile may be seen in part: a table made in between is
+// left out, a view made in between has unknown sources.
+type Snapshotter interface {
+	Snapshot(ctx context.Context, f func() error) error
 }
 
 // Options are what the catalogue itself does not say.
@@ -96,6 +103,13 @@ type reader struct {
 }
 
 func (r *reader) run(stages []stage) error {
+	if s, ok := r.q.(Snapshotter); ok {
+		return s.Snapshot(r.ctx, func() error { return r.all(stages) })
+	}
+	return r.all(stages)
+}
+
+func (r *reader) all(stages []stage) error {
 	for i, s := range stages {
 		r.tell(s.name, i, len(stages))
 		c := &cells{reader: r}

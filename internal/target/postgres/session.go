@@ -33,6 +33,8 @@ type Session struct {
 	// statements outlive a transaction.
 	pooled bool
 	broken bool
+	// inSnapshot: a read-only transaction is open, and reads belong to it.
+	inSnapshot bool
 
 	statements map[string]*statement // by text, direct sessions only
 	named      int                   // statements ever prepared
@@ -119,7 +121,7 @@ func (s *Session) opening() []command {
 // transaction, settings, statement and commit in one round trip. Errors are
 // faults, except each's own.
 func (s *Session) read(ctx context.Context, c command, each func(*pgconn.ResultReader) error) error {
-	if s.pooled {
+	if s.pooled && !s.inSnapshot {
 		commands := append(s.opening(), c, commit)
 		return s.batch(ctx, commands, func(i int, rr *pgconn.ResultReader) error {
 			if i == len(commands)-2 {
