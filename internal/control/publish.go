@@ -63,6 +63,7 @@ func serving(a api.Agent, org id.Org, version id.Version, number int, skills []f
 		v.Tools = append(v.Tools, &live.Tool{
 			Skill: id.Skill(s.Skill.ID), Name: s.Skill.ToolName, Description: s.Skill.Description, Channels: s.Skill.Channels,
 			Plan: s.Plan, PlanDigest: s.Plan.Digest(), Timeout: time.Duration(s.Plan.TimeoutMs) * time.Millisecond,
+			RequiresConfirmation: s.Skill.RequiresConfirmation, RequiresVerifiedIdentity: s.Skill.RequiresVerifiedIdentity,
 		})
 	}
 	return live.NewVersion(v), nil

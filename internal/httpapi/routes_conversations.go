@@ -10,7 +10,6 @@ import (
 	"flowyte/internal/control"
 	"flowyte/internal/fault"
 	"flowyte/internal/live"
-	"flowyte/internal/wire"
 )
 
 type startInput struct {
@@ -144,13 +143,9 @@ func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Pri
 	if err != nil {
 		return err
 	}
-	var in api.ToolCallRequest
-	if err := wire.Decode(body, &in); err != nil {
+	request, err := live.ParseRequest(body)
+	if err != nil {
 		return err
-	}
-	request := live.Request{ToolCallID: in.ToolCallID, Tool: in.Tool}
-	for name, raw := range in.Arguments {
-		request.Args = append(request.Args, live.Arg{Name: name, Raw: raw})
 	}
 	answer, err := e.Call(r.Context(), conversation, request)
 	if err != nil {
@@ -160,9 +155,10 @@ func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Pri
 }
 
 // writeAnswer sends the prepared bytes. A client that is gone by now is no
-// failure of ours.
+// failure of ours. What stands behind an answer that is somebody's trouble is
+// returned for the log.
 func writeAnswer(w http.ResponseWriter, a *live.Answer) error {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(a.AppendJSON([]byte(`{"success":true,"data":`)), '}'))
-	return nil
+	w.Header()["Content-Type"] = jsonType
+	_, _ = w.Write(a.AppendResponse(nil))
+	return a.Err
 }

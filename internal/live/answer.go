@@ -2,8 +2,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
-	"math"
 	"strconv"
 	"time"
 
@@ -16,84 +14,107 @@ type Outcome = api.Outcome
 
 // The outcomes that this package produces.
 const (
-	OK               = api.OutcomeOK
-	NotFound         = api.OutcomeNotFound
-	InvalidArguments = api.OutcomeInvalidArguments
-	TimedOut         = api.OutcomeTimedOut
-	Unavailable      = api.OutcomeUnavailable
-	Refused          = api.OutcomeRefused
-	Busy             = api.OutcomeBusy
-	Failed           = api.OutcomeFailed
+	OK                   = api.OutcomeOK
+	NotFound             = api.OutcomeNotFound
+	InvalidArguments     = api.OutcomeInvalidArguments
+	VerificationRequired = api.OutcomeVerificationRequired
+	ConfirmationRequired = api.OutcomeConfirmationRequired
+	TimedOut             = api.OutcomeTimedOut
+	Unavailable          = api.OutcomeUnavailable
+	Refused              = api.OutcomeRefused
+	Busy                 = api.OutcomeBusy
+	Failed               = api.OutcomeFailed
 )
 
-// Answer is what one call yields.
+// Answer is what one call yields. It is shared with replays: treat it as
+// immutable.
 type Answer struct {
-	ToolCallID string
-	Tool       string
-	Outcome    Outcome
-	Reason     string
-	Complaints []Complaint
-	Result     []byte // JSON, nil for none
-	Rows       int
-	Latency    time.Duration
-	DB         time.Duration
-	Replayed   bool
-	RetryAfter time.Duration
+	ToolCallID   string
+	Tool         string
+	Outcome      Outcome
+	Reason       string
+	Complaints   []Complaint // of invalid_arguments
+	Result       []byte      // JSON, nil for none
+	Rows         int
+	Latency      time.Duration
+	DB           time.Duration
+	Replayed     bool
+	RetryAfter   time.Duration
+	Confirmation *Confirmation
+	// Err is what stands behind an outcome that is somebody's trouble, for the
+	// log. It is never sent.
+	Err error
 }
 
 // execution tells whether the call ran to a result, which is what is recorded
 // and replayed.
 func (a *Answer) execution() bool { return a.Outcome == OK || a.Outcome == NotFound }
 
-func (a *Answer) asReplay(id string) *Answer {
+func (a *Answer) asReplay() *Answer {
 	again := *a
-	again.ToolCallID = id
 	again.Replayed = true
 	return &again
 }
 
-// answerOf turns what the database's adapter reported into an outcome. expired
-// is the call's context error: past the deadline nothing else matters.
-func answerOf(err, expired error) *Answer {
-	if expired == context.DeadlineExceeded {
-		return &Answer{Outcome: TimedOut, Reason: "deadline"}
+const reasonUnreachable = "unreachable"
+
+// reasonOf says why a read that ran out of time did.
+func reasonOf(ctx context.Context) string {
+	if ctx.Err() == context.Canceled {
+		return "caller_gone"
 	}
-	f, ok := fault.As(err)
-	if !ok {
-		return &Answer{Outcome: Failed, Reason: "internal"}
-	}
-	switch f.Code {
-	case fault.DatabaseTimeout:
-		return &Answer{Outcome: TimedOut, Reason: "deadline"}
-	case fault.DatabaseBusy:
-		return &Answer{Outcome: Busy, Reason: "pool", RetryAfter: retryAfter(f)}
-	case fault.CredentialsRejected, fault.CredentialCorrupt:
-		return &Answer{Outcome: Unavailable, Reason: "credentials_rejected"}
-	case fault.IdentityChanged:
-		return &Answer{Outcome: Unavailable, Reason: "reconnected_elsewhere"}
-	case fault.ServerIdentity:
-		return &Answer{Outcome: Unavailable, Reason: "server_identity_changed"}
-	case fault.SchemaDrift:
-		return &Answer{Outcome: Unavailable, Reason: "drifted"}
-	case fault.PermissionDenied:
-		return &Answer{Outcome: Unavailable, Reason: "permission_denied"}
-	case fault.ProtocolError:
-		return &Answer{Outcome: Unavailable, Reason: "protocol_error"}
-	case fault.DatabaseError:
+	return "deadline"
+}
+
+func failed(err error) *Answer { return &Answer{Outcome: Failed, Reason: "internal", Err: err} }
+
+// outcomeOf turns what the database's adapter reported into an outcome. Past
+// the deadline nothing matters but whether a session was to be had at all.
+func outcomeOf(ctx context.Context, err error) *Answer {
+	code := fault.CodeOf(err)
+	switch {
+	case code == fault.DatabaseBusy:
+		return busy(err, "pool")
+	case ctx.Err() != nil || code == fault.DatabaseTimeout:
+		return &Answer{Outcome: TimedOut, Reason: reasonOf(ctx)}
+	case code == fault.ServerBusy:
+		return busy(err, "server_full")
+	case code == "" || code == fault.Internal:
+		return failed(err)
+	case code == fault.DatabaseError:
 		return &Answer{Outcome: Failed, Reason: "database_error"}
 	}
-	// Everything else is about reaching the server.
-	return &Answer{Outcome: Unavailable, Reason: "unreachable", RetryAfter: f.RetryAfter}
-}
-
-func retryAfter(f *fault.Error) time.Duration {
-	if f.RetryAfter > 0 {
-		return f.RetryAfter
+	reason, known := unavailable[code]
+	if !known { // about reaching the server
+		reason = reasonUnreachable
 	}
-	return 250 * time.Millisecond
+	f, _ := fault.As(err)
+	return &Answer{Outcome: Unavailable, Reason: reason, RetryAfter: f.RetryAfter}
 }
 
-// say is one fixed sentence that an agent may speak.
+// unavailable are the reasons that say more than that nobody was reached.
+var unavailable = map[fault.Code]string{
+	fault.NotConnected:        "not_connected",
+	fault.CredentialsRejected: "credentials_rejected",
+	fault.CredentialCorrupt:   "credentials_rejected",
+	fault.IdentityChanged:     "reconnected_elsewhere",
+	fault.ServerIdentity:      "server_identity_changed",
+	fault.SchemaDrift:         reasonDrifted,
+	fault.PermissionDenied:    "permission_denied",
+	fault.ProtocolError:       "protocol_error",
+	fault.NotReadOnly:         "session_not_read_only",
+}
+
+func busy(err error, reason string) *Answer {
+	a := &Answer{Outcome: Busy, Reason: reason, RetryAfter: 250 * time.Millisecond}
+	if f, _ := fault.As(err); f.RetryAfter > 0 {
+		a.RetryAfter = f.RetryAfter
+	}
+	return a
+}
+
+// say is one fixed sentence that an agent may speak, "" when the result speaks
+// for itself.
 func say(o Outcome, reason string) string {
 	switch o {
 	case OK:
@@ -102,12 +123,16 @@ func say(o Outcome, reason string) string {
 		return "I could not find anything under that."
 	case InvalidArguments:
 		return "I did not get that quite right. Could you tell me again?"
+	case VerificationRequired:
+		return "I need to make sure who I am speaking with before I can look at that."
+	case ConfirmationRequired:
+		return "Shall I go ahead with that?"
 	case TimedOut:
 		return "The system is taking too long to answer right now."
 	case Busy:
 		return "The system is busy at the moment. Let me try again shortly."
 	case Refused:
-		if reason == "too_many_lookups" {
+		if reason == reasonLookups {
 			return "I have looked up as many records as I may in one conversation."
 		}
 		return "I am not able to do that."
@@ -117,16 +142,25 @@ func say(o Outcome, reason string) string {
 	return "I cannot reach that information at the moment."
 }
 
+// AppendResponse writes the whole body of the answer's response.
+func (a *Answer) AppendResponse(b []byte) []byte {
+	if b == nil {
+		b = make([]byte, 0, 512+len(a.Result))
+	}
+	b = append(b, `{"success":true,"data":`...)
+	return append(a.AppendJSON(b), '}')
+}
+
 // AppendJSON writes the answer as it goes over the wire (api.ToolCallAnswer).
 func (a *Answer) AppendJSON(b []byte) []byte {
 	b = append(b, `{"toolCallId":`...)
-	b = appendString(b, a.ToolCallID, math.MaxInt)
+	b = appendExact(b, a.ToolCallID)
 	b = append(b, `,"tool":`...)
-	b = appendString(b, a.Tool, math.MaxInt)
-	b = append(b, `,"outcome":"`...)
-	b = append(b, a.Outcome...)
-	b = append(b, `","reason":`...)
-	b = appendNullable(b, a.reason())
+	b = appendExact(b, a.Tool)
+	b = append(b, `,"outcome":`...)
+	b = appendExact(b, string(a.Outcome))
+	b = append(b, `,"reason":`...)
+	b = a.appendReason(b)
 	b = append(b, `,"result":`...)
 	if a.Result == nil {
 		b = append(b, "null"...)
@@ -136,53 +170,71 @@ func (a *Answer) AppendJSON(b []byte) []byte {
 	b = append(b, `,"say":`...)
 	b = appendNullable(b, say(a.Outcome, a.Reason))
 	b = append(b, `,"latencyMs":`...)
-	b = strconv.AppendFloat(b, ms(a.Latency), 'f', -1, 64)
+	b = appendMs(b, a.Latency)
 	b = append(b, `,"dbMs":`...)
-	b = strconv.AppendFloat(b, ms(a.DB), 'f', -1, 64)
+	b = appendMs(b, a.DB)
 	b = append(b, `,"replayed":`...)
 	b = strconv.AppendBool(b, a.Replayed)
 	b = append(b, `,"retryAfterMs":`...)
 	if a.RetryAfter > 0 {
-		b = strconv.AppendInt(b, a.RetryAfter.Milliseconds(), 10)
+		b = strconv.AppendInt(b, max(1, a.RetryAfter.Milliseconds()), 10)
 	} else {
 		b = append(b, "null"...)
 	}
-	b = append(b, `,"confirmation":null`...)
-	if len(a.Complaints) > 0 {
-		b = append(b, `,"errors":`...)
-		b = append(b, a.complaintsJSON()...)
-	}
-	return append(b, '}')
+	b = append(b, `,"confirmation":`...)
+	b = a.Confirmation.append(b)
+	return append(a.appendErrors(b), '}')
 }
 
-// reason is the first complaint for invalid arguments, the code otherwise.
-func (a *Answer) reason() string {
+// appendReason writes the first complaint for invalid arguments, the code
+// otherwise.
+func (a *Answer) appendReason(b []byte) []byte {
 	if len(a.Complaints) > 0 {
-		return a.Complaints[0].Param + ": " + a.Complaints[0].Wanted
+		return appendExact(b, a.Complaints[0].Param+": "+a.Complaints[0].Wanted)
 	}
-	return a.Reason
+	return appendNullable(b, a.Reason)
 }
 
-func (a *Answer) complaintsJSON() []byte {
-	fields := make([]api.ProblemField, len(a.Complaints))
+func (a *Answer) appendErrors(b []byte) []byte {
 	for i, c := range a.Complaints {
-		fields[i] = api.ProblemField{Field: c.Param, Message: c.Wanted}
+		if i == 0 {
+			b = append(b, `,"errors":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = append(b, `{"field":`...)
+		b = appendExact(b, c.Param)
+		b = append(b, `,"message":`...)
+		b = appendExact(b, c.Wanted)
+		b = append(b, '}')
 	}
-	b, err := json.Marshal(fields)
-	if err != nil { // two strings a row
-		panic("live: " + err.Error())
+	if len(a.Complaints) > 0 {
+		b = append(b, ']')
 	}
 	return b
+}
+
+func (q *Confirmation) append(b []byte) []byte {
+	if q == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, `{"token":`...)
+	b = appendExact(b, q.Token)
+	b = append(b, `,"summary":`...)
+	b = appendExact(b, q.Summary)
+	b = append(b, `,"expiresAt":"`...)
+	b = q.ExpiresAt.UTC().AppendFormat(b, time.RFC3339)
+	return append(b, `"}`...)
 }
 
 func appendNullable(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, "null"...)
 	}
-	return appendString(b, s, math.MaxInt)
+	return appendExact(b, s)
 }
 
-// ms is a duration in milliseconds with three digits.
-func ms(d time.Duration) float64 {
-	return math.Round(float64(d)/float64(time.Millisecond)*1000) / 1000
+// appendMs writes a duration in milliseconds with up to three digits.
+func appendMs(b []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
 }

@@ -1,7 +1,7 @@
 package live
 
 import (
-	"sort"
+	"slices"
 	"strings"
 
 	"flowyte/internal/plan"
@@ -20,60 +20,135 @@ type Complaint struct {
 	Wanted string
 }
 
-// judged are the arguments of one call after they passed.
+// judged are the arguments of one call after they passed, in the order of the
+// plan's parameters.
 type judged struct {
-	text map[string]string // canonical, by parameter
-	// canonical is the same as one string, for comparing calls.
+	values []argument
+	// canonical is the same as one string, for comparing calls of one tool.
 	canonical string
+	room      [4]argument
 }
 
+// argument is a value in canonical text, or given false.
+type argument struct {
+	given bool
+	text  string
+	forms *[plan.Variants]string // nil for a value without forms
+}
+
+// Phrases for what no column asks for.
+const (
+	wantFromCall = "this comes from the call itself, and the call does not have it"
+	wantOnly     = "only the parameters that the tool lists: "
+)
+
 // judge checks the arguments against the tool's parameters. What the
-// conversation knows fills in for what the agent left out, and replaces what
-// only the caller may say.
-func (c *Conversation) judge(t *Tool, args []Arg) (*judged, []Complaint) {
-	j := &judged{text: make(map[string]string, len(t.Plan.Params))}
+// conversation knows fills in for what the agent left out, and is the only
+// source of what only the caller may say.
+func (c *Conversation) judge(t *Tool, args []Arg, j *judged) []Complaint {
+	params := t.Plan.Params
+	j.values = j.room[:0]
 	var complaints []Complaint
-	given := make(map[string][]byte, len(args))
-	for _, a := range args {
-		given[a.Name] = a.Raw
-	}
-	for i := range t.Plan.Params {
-		p := &t.Plan.Params[i]
-		raw, sent := given[p.Name]
-		if p.CallerOnly && sent {
-			// Left in given: it is not a parameter of this tool's schema.
+	taken := 0
+	for i := range params {
+		p := &params[i]
+		at := slices.IndexFunc(args, func(a Arg) bool { return a.Name == p.Name })
+		if at >= 0 && p.CallerOnly {
+			// Not taken: it is not a parameter of this tool's schema.
 			continue
 		}
-		delete(given, p.Name)
+		var v argument
+		var wanted string
 		known, filled := c.known[p.Name]
-		var text, wanted string
-		var ok bool
 		switch {
-		case sent:
-			text, wanted, ok = plan.Judge(p, raw, c.Version.Country, c.Version.Location)
+		case at >= 0:
+			taken++
+			v, wanted = c.read(p, args[at].Raw, true)
 		case filled:
-			text, wanted, ok = plan.JudgeText(p, known, c.Version.Country, c.Version.Location)
+			v, wanted = c.read(p, []byte(known), false)
 		case p.CallerOnly:
-			wanted = "this comes from the call itself, and the call does not have it"
-		case !p.Required:
-			continue
-		default:
+			wanted = wantFromCall
+		case p.Required:
 			wanted = "required: " + plan.Wanted(p)
 		}
-		if !ok {
+		if wanted != "" {
 			complaints = append(complaints, Complaint{Param: p.Name, Wanted: wanted})
-			continue
 		}
-		j.text[p.Name] = text
+		j.values = append(j.values, v)
 	}
-	if len(given) > 0 {
-		complaints = append(complaints, Complaint{Param: "arguments", Wanted: "only the parameters that the tool lists: " + listed(t)})
+	if taken < len(args) {
+		complaints = append(complaints, Complaint{Param: "arguments", Wanted: wantOnly + listed(t)})
 	}
-	if len(complaints) > 0 {
-		return nil, complaints
+	if complaints == nil {
+		j.canonical = canonical(j.values)
 	}
-	j.canonical = canonical(j.text)
-	return j, nil
+	return complaints
+}
+
+// read judges one value: raw JSON, or the plain text of what the conversation
+// knows. wanted is "" for a value that passed.
+func (c *Conversation) read(p *plan.Param, said []byte, isJSON bool) (v argument, wanted string) {
+	if p.Format == plan.Plain {
+		return judgeOne(p, said, isJSON, c.Version)
+	}
+	c.mu.Lock()
+	v, seen := c.readings.find(p, said, isJSON)
+	c.mu.Unlock()
+	if seen {
+		return v, ""
+	}
+	if v, wanted = judgeOne(p, said, isJSON, c.Version); wanted != "" {
+		return v, wanted
+	}
+	forms, _ := plan.Forms(p.Format, v.text, c.Version.Country)
+	v.forms = &forms
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readings.keep(p, said, isJSON, v)
+	return v, ""
+}
+
+func judgeOne(p *plan.Param, said []byte, isJSON bool, v *Version) (argument, string) {
+	var text, wanted string
+	var ok bool
+	if isJSON {
+		text, wanted, ok = plan.Judge(p, said, v.Country, v.Location)
+	} else {
+		text, wanted, ok = plan.JudgeText(p, string(said), v.Country, v.Location)
+	}
+	if !ok {
+		return argument{}, wanted
+	}
+	return argument{given: true, text: text}, ""
+}
+
+// readings remembers the latest telephone numbers and e-mail addresses that a
+// conversation spoke of: reading one takes longer than the rest of a call, and
+// most conversations are about one.
+type readings struct {
+	latest [4]reading
+	next   int
+}
+
+type reading struct {
+	param  *plan.Param
+	isJSON bool
+	said   string
+	value  argument
+}
+
+func (rs *readings) find(p *plan.Param, said []byte, isJSON bool) (argument, bool) {
+	for i := range rs.latest {
+		if r := &rs.latest[i]; r.param == p && r.isJSON == isJSON && r.said == string(said) {
+			return r.value, true
+		}
+	}
+	return argument{}, false
+}
+
+func (rs *readings) keep(p *plan.Param, said []byte, isJSON bool, v argument) {
+	rs.latest[rs.next] = reading{param: p, isJSON: isJSON, said: string(said), value: v}
+	rs.next = (rs.next + 1) % len(rs.latest)
 }
 
 func listed(t *Tool) string {
@@ -89,59 +164,52 @@ func listed(t *Tool) string {
 	return strings.Join(names, ", ")
 }
 
-// canonical joins the arguments into one string in which no two different sets
-// look alike.
-func canonical(text map[string]string) string {
-	names := make([]string, 0, len(text))
-	for n := range text {
-		names = append(names, n)
+// canonical joins the values into one string in which no two different sets
+// look alike: no value holds a control character.
+func canonical(values []argument) string {
+	if len(values) == 1 {
+		return values[0].text
 	}
-	sort.Strings(names)
 	var b strings.Builder
-	for _, n := range names {
-		b.WriteString(n)
-		b.WriteByte(0)
-		b.WriteString(text[n])
+	for i := range values {
+		if !values[i].given {
+			b.WriteByte(1)
+		}
+		b.WriteString(values[i].text)
 		b.WriteByte(0)
 	}
 	return b.String()
 }
 
-// values fills the statement's slots.
-func (c *Conversation) values(t *Tool, j *judged) []target.Value {
-	formats := map[string]plan.ParamFormat{}
-	for i := range t.Plan.Params {
-		formats[t.Plan.Params[i].Name] = t.Plan.Params[i].Format
-	}
-	forms := map[string][plan.Variants]string{}
-	values := make([]target.Value, len(t.Plan.Slots))
-	for i := range t.Plan.Slots {
-		slot := &t.Plan.Slots[i]
+// fill gives the statement's slots their values, in out. ok is false for a slot
+// that a read cannot have.
+func (j *judged) fill(p *plan.Plan, out []target.Value) (values []target.Value, ok bool) {
+	for i := range p.Slots {
+		slot := &p.Slots[i]
 		switch slot.Source {
 		case plan.FromConst:
-			values[i].Text = slot.Const
+			out = append(out, target.Value{Text: slot.Const})
 		case plan.FromParam:
-			text, ok := j.text[slot.Name]
-			if !ok {
-				values[i].Null = true
-				continue
+			at := slices.IndexFunc(p.Params, func(q plan.Param) bool { return q.Name == slot.Name })
+			if at < 0 {
+				return nil, false
 			}
-			format := formats[slot.Name]
-			if format == plan.Plain {
-				values[i].Text = text
-				continue
-			}
-			all, seen := forms[slot.Name]
-			if !seen {
-				all, _ = plan.Forms(format, text, c.Version.Country)
-				forms[slot.Name] = all
-			}
-			if slot.Variant == plan.AllVariants {
-				values[i].All = all[:]
-				continue
-			}
-			values[i].Text = all[slot.Variant]
+			out = append(out, j.values[at].slot(slot))
+		default:
+			return nil, false
 		}
 	}
-	return values
+	return out, true
+}
+
+func (a *argument) slot(s *plan.Slot) target.Value {
+	switch {
+	case !a.given:
+		return target.Value{Null: true}
+	case a.forms == nil:
+		return target.Value{Text: a.text}
+	case s.Variant == plan.AllVariants:
+		return target.Value{All: a.forms[:]}
+	}
+	return target.Value{Text: a.forms[s.Variant]}
 }

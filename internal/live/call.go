@@ -6,202 +6,259 @@ import (
 	"time"
 
 	"flowyte/internal/fault"
-	"flowyte/internal/plan"
+	"flowyte/internal/target"
 )
 
-// Request is one tool call.
+// Request is one tool call; ParseRequest reads it from the wire.
 type Request struct {
-	ToolCallID string
-	Tool       string
-	Args       []Arg
+	ToolCallID        string
+	Tool              string
+	Args              []Arg
+	ConfirmationToken string
 }
 
-// Call answers one question. The order of the checks is the contract's:
-// arguments, availability, limits, then the database. The error is a fault for
-// what is not an outcome: an unknown tool, an ended conversation, a reused id.
+// Call answers one question, within the tool's time whatever the database does.
+// The order of the checks is the contract's: arguments, availability, limits,
+// verification, confirmation, capacity, and then the database.
+//
+// The error is a fault for what is not an outcome: unknown_tool,
+// conversation_ended, tool_call_id_reused.
 func (e *Engine) Call(ctx context.Context, c *Conversation, r Request) (*Answer, error) {
 	began := e.now()
-	if err := c.touch(began); err != nil {
+	if err := e.touch(c, began); err != nil {
 		return nil, err
 	}
-	t := c.Version.byName[r.Tool]
-	if t == nil || !t.offeredOn(c.Channel) {
-		return nil, fault.New(fault.UnknownTool)
-	}
-	ctx, cancel := context.WithDeadline(ctx, began.Add(t.Timeout))
-	defer cancel()
-
-	j, complaints := c.judge(t, r.Args)
-	if complaints != nil {
-		return e.finish(c, t, began, &Answer{ToolCallID: r.ToolCallID, Outcome: InvalidArguments, Complaints: complaints}), nil
-	}
-	mine, earlier, err := c.claim(r, j.canonical)
+	t, err := c.tool(r.Tool)
 	if err != nil {
 		return nil, err
 	}
-	if mine == nil {
-		return e.replay(ctx, c, t, began, r, earlier)
-	}
-	answer := e.execute(ctx, c, t, j)
-	answer.ToolCallID = r.ToolCallID
-	answer = e.finish(c, t, began, answer)
-	c.settle(r.ToolCallID, mine, answer)
-	return answer, nil
-}
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
 
-// Late returns the recorded answer of an earlier call.
-func (e *Engine) Late(ctx context.Context, c *Conversation, toolCallID string) (*Answer, error) {
-	c.mu.Lock()
-	rec := c.recorded[toolCallID]
-	c.mu.Unlock()
-	if rec == nil {
-		return nil, fault.New(fault.NotFound)
-	}
-	select {
-	case <-rec.done:
-	case <-ctx.Done():
-		return nil, fault.New(fault.ToolCallInProgress)
-	}
-	if rec.answer == nil {
-		return nil, fault.New(fault.NotFound)
-	}
-	return rec.answer.asReplay(toolCallID), nil
-}
-
-func (c *Conversation) touch(now time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.endedAt.IsZero() || now.Sub(c.lastUsed) > idleEnd {
-		return fault.New(fault.ConversationEnded)
-	}
-	c.lastUsed = now
-	return nil
-}
-
-// claim takes the call id for this call, or finds the call that has it.
-func (c *Conversation) claim(r Request, args string) (mine, earlier *recorded, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if rec := c.recorded[r.ToolCallID]; rec != nil {
-		if rec.tool != r.Tool || rec.args != args {
-			return nil, nil, fault.New(fault.ToolCallIDReused)
+	k := call{e: e, c: c, t: t, id: r.ToolCallID, token: r.ConfirmationToken, began: began}
+	complaints := c.judge(t, r.Args, &k.args)
+	for {
+		mine, earlier, err := k.claim(complaints)
+		switch {
+		case err != nil:
+			return nil, err
+		case complaints != nil:
+			return k.finish(nil, &Answer{Outcome: InvalidArguments, Complaints: complaints}), nil
+		case mine != nil:
+			return k.run(ctx, mine), nil
 		}
-		return nil, rec, nil
+		if a := k.replay(ctx, earlier); a != nil {
+			return a, nil
+		}
+		// The earlier call was no execution after all, so that this one may be.
 	}
-	if len(c.recorded) >= maxRecorded {
-		return nil, nil, fault.New(fault.ConversationEnded).WithDetail("The conversation has reached its limit of %d calls.", maxRecorded)
-	}
-	rec := &recorded{tool: r.Tool, args: args, done: make(chan struct{})}
-	c.recorded[r.ToolCallID] = rec
-	return rec, nil, nil
 }
 
-// settle keeps the answer when the call was an execution, and gives the id back
-// when it was not: a gate's answer is never replayed.
-func (c *Conversation) settle(id string, rec *recorded, a *Answer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a.execution() {
-		rec.answer = a
-	} else {
-		delete(c.recorded, id)
-	}
-	close(rec.done)
+// call is one question on its way.
+type call struct {
+	e     *Engine
+	c     *Conversation
+	t     *Tool
+	id    string
+	token string
+	args  judged
+	began time.Time
 }
 
-// replay answers with what the first call under this id got, waiting for it
-// within this call's own deadline.
-func (e *Engine) replay(ctx context.Context, c *Conversation, t *Tool, began time.Time, r Request, rec *recorded) (*Answer, error) {
-	select {
-	case <-rec.done:
-	case <-ctx.Done():
-		return e.finish(c, t, began, &Answer{ToolCallID: r.ToolCallID, Outcome: Busy, Reason: "tool_call_in_progress", RetryAfter: 200 * time.Millisecond}), nil
-	}
-	if rec.answer != nil {
-		return rec.answer.asReplay(r.ToolCallID), nil
-	}
-	// The first one did not run; this one may.
-	return e.Call(ctx, c, r)
+func (c *Conversation) keyOf(t *Tool) ConnectionKey {
+	return ConnectionKey{c.Version.Org, t.Plan.Kind}
 }
 
-// execute runs the gates after the arguments, then the statement.
-func (e *Engine) execute(ctx context.Context, c *Conversation, t *Tool, j *judged) *Answer {
-	if s, ok := e.published.load().Standings[t.Skill]; ok && s.Reason != "" {
-		return &Answer{Outcome: Unavailable, Reason: s.Reason}
+func (k *call) claim(complaints []Complaint) (mine, earlier *execution, err error) {
+	args := &k.args.canonical
+	if complaints != nil {
+		args = nil
 	}
-	runner := e.runners.Runner(c.Version.Org, t.Plan.Kind)
-	if runner == nil {
-		return &Answer{Outcome: Unavailable, Reason: "not_connected"}
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	return k.c.memory.claim(&k.e.answers, k.id, k.t, args)
+}
+
+// replay gives the answer of the earlier call under this id, waiting for it
+// within this call's own deadline. It is nil when there is none to repeat.
+func (k *call) replay(ctx context.Context, earlier *execution) *Answer {
+	a, err := k.c.wait(ctx, earlier)
+	if err != nil {
+		return k.finish(nil, &Answer{Outcome: TimedOut, Reason: reasonOf(ctx)})
 	}
-	if !c.admitLookup(t, j.canonical) {
-		return &Answer{Outcome: Refused, Reason: "too_many_lookups"}
+	if a == nil {
+		return nil
 	}
-	shape := newShaper(t, c.Version.Location)
-	stats, err := runner.Run(ctx, t.Plan, c.values(t, j), shape)
-	if err != nil && !errors.Is(err, errEnough) {
-		a := answerOf(err, ctx.Err())
-		a.DB = stats.DB
+	if reason := k.e.published.load().withdrawn(k.c.keyOf(k.t), k.t); reason != "" {
+		return k.finish(nil, &Answer{Outcome: Unavailable, Reason: reason})
+	}
+	return a.asReplay()
+}
+
+// run takes the call through the gates and to the database, and settles the
+// claim on its id whatever happens.
+func (k *call) run(ctx context.Context, mine *execution) *Answer {
+	answered := false
+	defer func() {
+		if !answered { // a panic: somebody may be waiting
+			k.c.mu.Lock()
+			defer k.c.mu.Unlock()
+			k.c.memory.settle(mine, nil)
+		}
+	}()
+	a := k.finish(mine, k.answer(ctx))
+	answered = true
+	return a
+}
+
+// answer runs the gates after the arguments, then the statement.
+func (k *call) answer(ctx context.Context) *Answer {
+	conn, stop := k.available()
+	if stop != nil {
+		return stop
+	}
+	if !k.mayLookUp() {
+		return &Answer{Outcome: Refused, Reason: reasonLookups}
+	}
+	if needsIdentity(k.t) {
+		return &Answer{Outcome: VerificationRequired}
+	}
+	giveBack := func() {}
+	if k.t.RequiresConfirmation {
+		back, ok := k.c.confirmed(k.t, k.args.canonical, k.token, k.began)
+		if !ok {
+			return &Answer{Outcome: ConfirmationRequired, Reason: k.refusedToken(), Confirmation: k.c.ask(k.t, &k.args, k.began)}
+		}
+		giveBack = back
+	}
+	a := k.admitted(ctx, conn)
+	if !a.execution() {
+		giveBack()
+	}
+	return a
+}
+
+const reasonLookups = "too_many_lookups"
+
+// available finds the connection, or says why the tool cannot be used now.
+func (k *call) available() (*Connection, *Answer) {
+	conn, reason := k.e.published.load().standingOf(k.c.keyOf(k.t), k.t)
+	switch {
+	case reason != "":
+	case !served(k.t.Plan):
+		reason = "writes_not_served"
+	case k.e.drift.blocked(k.t, conn, k.began):
+		reason = reasonDrifted
+	case conn.stuck.Load() >= maxStuck:
+		return nil, &Answer{Outcome: Unavailable, Reason: reasonUnreachable, RetryAfter: time.Second}
+	}
+	if reason != "" {
+		return nil, &Answer{Outcome: Unavailable, Reason: reason}
+	}
+	return conn, nil
+}
+
+func (k *call) mayLookUp() bool {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	may, _ := k.c.mayLookUp(k.t, k.args.canonical)
+	return may
+}
+
+func (k *call) refusedToken() string {
+	if k.token == "" {
+		return ""
+	}
+	return "confirmation_not_valid"
+}
+
+// admitted runs what has passed every gate, if there is room for its receipt.
+func (k *call) admitted(ctx context.Context, conn *Connection) *Answer {
+	switch {
+	case k.e.recorder.Full():
+		return receiptsFull()
+	case !k.e.drift.try(k.t, conn, k.began):
+		return &Answer{Outcome: Unavailable, Reason: reasonDrifted}
+	case !k.c.lookUp(k.t, k.args.canonical):
+		return &Answer{Outcome: Refused, Reason: reasonLookups}
+	}
+	a := k.ask(ctx, conn)
+	switch {
+	case a.execution():
+		k.e.drift.heal(k.t, conn)
+	case a.Reason == reasonDrifted:
+		k.e.drift.mark(k.t, k.c.keyOf(k.t), conn, k.e.now())
+	}
+	return a
+}
+
+var errSlots = errors.New("live: a slot that a read cannot fill")
+
+// ask runs the statement and shapes what comes back.
+func (k *call) ask(ctx context.Context, conn *Connection) *Answer {
+	j := k.e.jobs.Get().(*job)
+	values, ok := k.args.fill(k.t.Plan, j.values[:0])
+	if !ok {
+		return failed(errSlots)
+	}
+	j.ctx, j.conn, j.tool, j.values = ctx, conn, k.t, values
+	j.shape.begin(k.t, k.c.Version.Location)
+	k.e.workers.start(j)
+	if !j.await() {
+		return &Answer{Outcome: TimedOut, Reason: reasonOf(ctx), Err: errStuck}
+	}
+	a := answerOf(ctx, j)
+	j.forget()
+	k.e.jobs.Put(j)
+	return a
+}
+
+// errStuck is for the log: somebody must know that a driver hangs.
+var errStuck = fault.Wrap(fault.DatabaseTimeout, errors.New("live: the run did not return at its deadline"))
+
+func answerOf(ctx context.Context, j *job) *Answer {
+	if j.err != nil && !errors.Is(j.err, errEnough) {
+		a := outcomeOf(ctx, j.err)
+		a.DB, a.Err = j.stats.DB, j.err
 		return a
 	}
-	a := &Answer{Outcome: OK, Result: shape.bytes(), Rows: shape.rows, DB: stats.DB}
-	if shape.rows == 0 && !shape.truncated {
+	a := &Answer{Outcome: OK, Result: j.shape.result(), Rows: j.shape.rows, DB: j.stats.DB}
+	if a.Rows == 0 && !j.shape.truncated {
 		a.Outcome = NotFound
 	}
 	return a
 }
 
-// admitLookup counts the distinct keys that a conversation asks a lookup for,
-// so that nobody walks through the customers one by one.
-func (c *Conversation) admitLookup(t *Tool, key string) bool {
-	if t.Plan.Action != plan.Read {
-		return true
-	}
+// finish completes an answer, records it, and settles the claim on the id, if
+// there is one. An answer of the database whose receipt cannot be kept is not
+// given.
+func (k *call) finish(mine *execution, a *Answer) *Answer {
+	a.ToolCallID, a.Tool = k.id, k.t.Name
+	a.Latency = k.e.now().Sub(k.began)
+	payload := called(k.t, a)
+	c := k.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seen := c.lookups[t.Skill]
-	if seen == nil {
-		seen = map[string]struct{}{}
-		c.lookups[t.Skill] = seen
+	if !k.e.record(c, eventCalled, payload) && a.execution() {
+		full := receiptsFull()
+		full.ToolCallID, full.Tool, full.Latency, full.DB = a.ToolCallID, a.Tool, a.Latency, a.DB
+		a = full
 	}
-	if _, again := seen[key]; again {
-		return true
-	}
-	if len(seen) >= MaxLookups {
-		return false
-	}
-	seen[key] = struct{}{}
-	return true
-}
-
-// finish completes an answer and records it.
-func (e *Engine) finish(c *Conversation, t *Tool, began time.Time, a *Answer) *Answer {
-	a.Tool = t.Name
-	a.Latency = e.now().Sub(began)
-	c.mu.Lock()
 	c.calls++
 	c.outcomes[string(a.Outcome)]++
-	c.mu.Unlock()
-	kept := e.record(c, "tool.called", calledPayload{
-		ToolCallID: a.ToolCallID, Tool: t.Name, SkillID: t.Skill, PlanDigest: t.PlanDigest, Outcome: a.Outcome, Reason: a.Reason,
-		Rows: a.Rows, LatencyMs: ms(a.Latency), DBMs: ms(a.DB),
-	})
-	if !kept && a.execution() {
-		return &Answer{
-			ToolCallID: a.ToolCallID, Tool: a.Tool, Outcome: Busy, Reason: "receipts_full",
-			RetryAfter: time.Second, Latency: a.Latency, DB: a.DB,
-		}
+	var kept *Answer
+	if a.execution() {
+		kept = a
+		k.e.latencies.observe(k.t.PlanDigest, a.Latency)
+	}
+	if mine != nil {
+		c.memory.settle(mine, kept)
 	}
 	return a
 }
 
-type calledPayload struct {
-	ToolCallID string  `json:"toolCallId,omitempty"`
-	Tool       string  `json:"tool"`
-	SkillID    string  `json:"skillId"`
-	PlanDigest string  `json:"planDigest"`
-	Outcome    Outcome `json:"outcome"`
-	Reason     string  `json:"reason,omitempty"`
-	Rows       int     `json:"rows"`
-	LatencyMs  float64 `json:"latencyMs"`
-	DBMs       float64 `json:"dbMs"`
+func receiptsFull() *Answer {
+	return &Answer{Outcome: Busy, Reason: "receipts_full", RetryAfter: time.Second}
 }
+
+var _ target.RowSink = (*shaper)(nil)

@@ -1,12 +1,12 @@
 package live
 
 import (
-	"crypto/rand"
-	"encoding/json"
+	"maps"
 	"sync"
 	"time"
 
 	"flowyte/internal/fault"
+	"flowyte/internal/id"
 	"flowyte/internal/plan"
 )
 
@@ -15,8 +15,9 @@ const (
 	idleEnd = 2 * time.Hour
 	// MaxLookups is how many distinct keys of one lookup a conversation may ask for.
 	MaxLookups = 5
-	// maxRecorded bounds the answers that a conversation keeps for replay.
-	maxRecorded = 1000
+	// Metadata is the client's own, and stays in memory with the conversation.
+	maxMetadata      = 32
+	maxMetadataBytes = 8 << 10
 )
 
 // Caller is what the telephone side knows about who is calling.
@@ -26,7 +27,7 @@ type Caller struct {
 
 // Conversation is one call or chat. It keeps the version it began with.
 type Conversation struct {
-	ID        ConversationID
+	ID        id.Conversation
 	Version   *Version
 	Channel   string
 	StartedAt time.Time
@@ -34,55 +35,59 @@ type Conversation struct {
 	// known holds the canonical parameters that the conversation can fill in.
 	known map[string]string
 
-	mu       sync.Mutex
-	lastUsed time.Time
-	endedAt  time.Time
-	seq      int64
-	calls    int
-	outcomes map[string]int
-	recorded map[string]*recorded
-	lookups  map[SkillID]map[string]struct{}
+	mu            sync.Mutex
+	lastUsed      time.Time
+	endedAt       time.Time // zero while open
+	seq           int64
+	calls         int
+	outcomes      map[string]int
+	memory        memory
+	lookups       []lookup
+	confirmations []confirmation
+	readings      readings
 }
 
-// recorded is an execution, or one under way: done is closed when it ends.
-type recorded struct {
-	tool   string
-	args   string // canonical
-	done   chan struct{}
-	answer *Answer // nil when the call was not an execution
-}
-
-// Start opens a conversation on a version. The caller's values are judged like
-// arguments; one that is not usable is a fault with the field's name.
+// Start opens a conversation on a version. Of the caller's values those that
+// are not usable are left out. The error is a fault: value_invalid for the
+// metadata, too_many_conversations, or no_published_version when the agent was
+// deleted meanwhile.
 func (e *Engine) Start(v *Version, channel string, caller Caller, metadata map[string]string) (*Conversation, error) {
-	now := e.now()
-	c := &Conversation{
-		ID: "cnv_" + rand.Text(), Version: v, Channel: channel, StartedAt: now, Metadata: metadata,
-		lastUsed: now, outcomes: map[string]int{}, recorded: map[string]*recorded{}, lookups: map[SkillID]map[string]struct{}{},
-	}
-	known, err := knownOf(caller, v.Country)
-	if err != nil {
+	if err := checkMetadata(metadata); err != nil {
 		return nil, err
 	}
-	c.known = known
+	now := e.now()
+	c := &Conversation{
+		ID: id.New[id.Conversation](), Version: v, Channel: channel, StartedAt: now, Metadata: maps.Clone(metadata),
+		known: knownOf(caller, v.Country), lastUsed: now, outcomes: map[string]int{},
+	}
 	if !e.conversations.add(c) {
 		return nil, fault.New(fault.TooManyOpen).WithRetryAfter(30 * time.Second)
 	}
-	e.recorder.Conversation(c.Record())
-	e.record(c, "conversation.started", startedPayload{VersionID: v.ID, Version: v.Number, Draft: v.Draft})
+	e.note(c, eventStarted)
+	// The agent may have gone between its version being found and now: whoever
+	// deletes it takes it out of the table first and ends its conversations then.
+	if !v.Draft && e.published.load().Live[v.Agent] == nil {
+		e.End(c)
+		return nil, fault.New(fault.NoPublishedVersion)
+	}
 	return c, nil
 }
 
-type startedPayload struct {
-	VersionID string `json:"versionId"`
-	Version   int    `json:"version"`
-	Draft     bool   `json:"draft,omitempty"`
+func checkMetadata(metadata map[string]string) error {
+	size := 0
+	for k, v := range metadata {
+		size += len(k) + len(v)
+	}
+	if len(metadata) > maxMetadata || size > maxMetadataBytes {
+		return fault.New(fault.ValueInvalid).WithField("metadata", "must have at most %d entries and %d bytes in all", maxMetadata, maxMetadataBytes)
+	}
+	return nil
 }
 
 // knownOf keeps the caller's values that are usable. A telephone number that
 // the network delivers in an unknown form is no reason to refuse the call: it is
 // left out, and the agent asks.
-func knownOf(caller Caller, country string) (map[string]string, error) {
+func knownOf(caller Caller, country string) map[string]string {
 	known := map[string]string{}
 	for _, k := range []struct {
 		name   plan.Canonical
@@ -100,7 +105,7 @@ func knownOf(caller Caller, country string) (map[string]string, error) {
 			known[string(k.name)] = k.value
 		}
 	}
-	return known, nil
+	return known
 }
 
 // Tools lists the tools of the conversation as its agent sees them: what the
@@ -121,28 +126,73 @@ func (c *Conversation) knows(param string) bool {
 	return ok
 }
 
+// tool finds what the agent was offered.
+func (c *Conversation) tool(name string) (*Tool, error) {
+	t := c.Version.byName[name]
+	if t == nil || !t.offeredOn(c.Channel) {
+		return nil, fault.New(fault.UnknownTool)
+	}
+	return t, nil
+}
+
+// touch begins a call. The error is conversation_ended, also for a
+// conversation that lay idle for too long and was not swept yet.
+func (e *Engine) touch(c *Conversation, now time.Time) error {
+	c.mu.Lock()
+	ended, idle := !c.endedAt.IsZero(), c.idle(now)
+	if !ended && !idle {
+		c.lastUsed = now
+	}
+	c.mu.Unlock()
+	if idle {
+		e.endAt(c, c.idleSince())
+	}
+	if ended || idle {
+		return fault.New(fault.ConversationEnded)
+	}
+	return nil
+}
+
+// idle tells whether an open conversation has been left for two hours. Called
+// with mu held.
+func (c *Conversation) idle(now time.Time) bool {
+	return c.endedAt.IsZero() && now.Sub(c.lastUsed) >= idleEnd
+}
+
+// idleSince is when an idle conversation came to its end.
+func (c *Conversation) idleSince() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastUsed.Add(idleEnd)
+}
+
 // End closes the conversation and returns what it leaves behind. Ending twice
 // is harmless.
 func (e *Engine) End(c *Conversation) Record {
+	e.endAt(c, e.now())
+	return c.Record()
+}
+
+func (e *Engine) endAt(c *Conversation, at time.Time) {
 	c.mu.Lock()
 	first := c.endedAt.IsZero()
 	if first {
-		c.endedAt = e.now()
+		c.endedAt = at
+		c.confirmations, c.readings = nil, readings{}
+		e.noteLocked(c, eventEnded)
 	}
 	c.mu.Unlock()
 	if first {
-		e.record(c, "conversation.ended", struct{}{})
-		e.recorder.Conversation(c.Record())
+		e.conversations.closed(c, e.now())
 	}
-	return c.Record()
 }
 
 // Record is what is kept of a conversation.
 type Record struct {
-	ID        ConversationID
-	Org       OrgID
-	Agent     AgentID
-	VersionID VersionID
+	ID        id.Conversation
+	Org       id.Org
+	Agent     id.Agent
+	VersionID id.Version
 	Version   int
 	Draft     bool
 	Channel   string
@@ -161,128 +211,33 @@ type Record struct {
 func (c *Conversation) Record() Record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	outcomes := make(map[string]int, len(c.outcomes))
-	for k, n := range c.outcomes {
-		outcomes[k] = n
-	}
 	return Record{
 		ID: c.ID, Org: c.Version.Org, Agent: c.Version.Agent, VersionID: c.Version.ID, Version: c.Version.Number,
 		Draft: c.Version.Draft, Channel: c.Channel, StartedAt: c.StartedAt, EndedAt: c.endedAt, LastUsed: c.lastUsed,
-		Calls: c.calls, Outcomes: outcomes, Metadata: c.Metadata, Known: c.known, Seq: c.seq,
+		Calls: c.calls, Outcomes: maps.Clone(c.outcomes), Metadata: c.Metadata, Known: c.known, Seq: c.seq,
 	}
 }
 
-// Restore takes up a conversation that was open when the process stopped.
+// Restore takes up a conversation that was open when the process stopped. It
+// is false for one that has been idle for too long, which is ended instead, and
+// when there is no room.
 func (e *Engine) Restore(r Record, v *Version) bool {
-	if !r.EndedAt.IsZero() || e.now().Sub(r.LastUsed) > idleEnd {
+	if !r.EndedAt.IsZero() {
 		return false
 	}
-	known := r.Known
-	if known == nil {
-		known = map[string]string{}
+	c := &Conversation{
+		ID: r.ID, Version: v, Channel: r.Channel, StartedAt: r.StartedAt, Metadata: r.Metadata, known: r.Known,
+		lastUsed: r.LastUsed, seq: r.Seq, calls: r.Calls, outcomes: maps.Clone(r.Outcomes),
 	}
-	outcomes := r.Outcomes
-	if outcomes == nil {
-		outcomes = map[string]int{}
+	if c.outcomes == nil {
+		c.outcomes = map[string]int{}
 	}
-	return e.conversations.add(&Conversation{
-		ID: r.ID, Version: v, Channel: r.Channel, StartedAt: r.StartedAt, Metadata: r.Metadata, known: known,
-		lastUsed: r.LastUsed, seq: r.Seq, calls: r.Calls, outcomes: outcomes,
-		recorded: map[string]*recorded{}, lookups: map[SkillID]map[string]struct{}{},
-	})
-}
-
-// Event is one step of a conversation. Payload never holds an argument or a
-// result.
-type Event struct {
-	ID           string
-	Conversation ConversationID
-	Org          OrgID
-	Seq          int64
-	At           time.Time
-	Channel      string
-	Type         string
-	Payload      json.RawMessage
-}
-
-// Recorder keeps what happened. Neither method may block for our own store.
-type Recorder interface {
-	Conversation(Record)
-	// Event reports false when no more can be kept; the call is then refused
-	// rather than left unrecorded.
-	Event(Event) bool
-}
-
-func (e *Engine) record(c *Conversation, kind string, payload any) bool {
-	body, err := json.Marshal(payload)
-	if err != nil { // payloads are plain structs of ours
-		panic("live: " + err.Error())
-	}
-	c.mu.Lock()
-	c.seq++
-	seq := c.seq
-	c.mu.Unlock()
-	return e.recorder.Event(Event{
-		ID: "evt_" + rand.Text(), Conversation: c.ID, Org: c.Version.Org, Seq: seq,
-		At: e.now(), Channel: c.Channel, Type: kind, Payload: body,
-	})
-}
-
-// conversations holds the open and lately ended ones.
-type conversations struct {
-	mu   sync.RWMutex
-	max  int
-	byID map[ConversationID]*Conversation
-}
-
-func (s *conversations) add(c *Conversation) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.byID) >= s.max {
+	if !e.conversations.add(c) {
 		return false
 	}
-	s.byID[c.ID] = c
+	if e.now().Sub(r.LastUsed) >= idleEnd {
+		e.endAt(c, r.LastUsed.Add(idleEnd))
+		return false
+	}
 	return true
-}
-
-func (s *conversations) get(id ConversationID) *Conversation {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.byID[id]
-}
-
-// Find returns an organisation's conversation; another's is not found.
-func (e *Engine) Find(org OrgID, id ConversationID) (*Conversation, error) {
-	c := e.conversations.get(id)
-	if c == nil || c.Version.Org != org {
-		return nil, fault.New(fault.NotFound)
-	}
-	return c, nil
-}
-
-// Sweep ends conversations that were idle for two hours and forgets ended ones.
-// It runs from a ticker of the assembly.
-func (e *Engine) Sweep() {
-	now := e.now()
-	e.conversations.mu.RLock()
-	var idle, over []*Conversation
-	for _, c := range e.conversations.byID {
-		c.mu.Lock()
-		switch {
-		case !c.endedAt.IsZero() && now.Sub(c.endedAt) > 10*time.Minute:
-			over = append(over, c)
-		case c.endedAt.IsZero() && now.Sub(c.lastUsed) > idleEnd:
-			idle = append(idle, c)
-		}
-		c.mu.Unlock()
-	}
-	e.conversations.mu.RUnlock()
-	for _, c := range idle {
-		e.End(c)
-	}
-	e.conversations.mu.Lock()
-	defer e.conversations.mu.Unlock()
-	for _, c := range over {
-		delete(e.conversations.byID, c.ID)
-	}
 }

@@ -1,22 +1,32 @@
 package live
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Options assemble an engine.
 type Options struct {
-	Runners  Runners
 	Recorder Recorder
-	// MaxConversations bounds the open ones; 0 means 100,000.
+	// MaxConversations bounds those in memory; 0 means 100,000.
 	MaxConversations int
-	Now              func() time.Time
+	// MaxPerOrg bounds the open ones of one organisation, so that none can
+	// lock out the others; 0 means a quarter of MaxConversations.
+	MaxPerOrg int
+	Now       func() time.Time
 }
 
-// Engine serves calls. It is safe for concurrent use.
+// Engine serves calls. It is safe for concurrent use. Close ends what it keeps
+// running.
 type Engine struct {
 	published     published
 	conversations conversations
-	runners       Runners
+	answers       budget
 	recorder      Recorder
+	drift         drift
+	latencies     latencies
+	workers       workers
+	jobs          sync.Pool
 	now           func() time.Time
 }
 
@@ -25,11 +35,19 @@ func New(o Options) *Engine {
 	if o.MaxConversations == 0 {
 		o.MaxConversations = 100_000
 	}
+	if o.MaxPerOrg == 0 {
+		o.MaxPerOrg = max(1, o.MaxConversations/4)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Engine{
-		conversations: conversations{max: o.MaxConversations, byID: map[ConversationID]*Conversation{}},
-		runners:       o.Runners, recorder: o.Recorder, now: o.Now,
-	}
+	e := &Engine{conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder, now: o.Now}
+	e.answers.max = maxHeldBytes
+	e.jobs.New = func() any { return newJob() }
+	e.Swap(&Table{})
+	return e
 }
+
+// Close ends the goroutines that wait for work. Calls under way go on to their
+// end, and later ones are still answered.
+func (e *Engine) Close() { e.workers.close() }

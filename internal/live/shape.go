@@ -1,10 +1,10 @@
 package live
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"flowyte/internal/plan"
 	"flowyte/internal/schema"
@@ -28,22 +28,19 @@ type leaf struct {
 type leafKind uint8
 
 const (
-	leafText leafKind = iota
+	leafText leafKind = iota // also decimals, dates and what else goes out as it came
 	leafInteger
 	leafFloat
 	leafBoolean
-	leafZoned  // datetime with zone
-	leafPlain  // digits and separators only: quoted without escaping
-	leafString // decimals: quoted
+	leafZoned // datetime with zone
 )
 
-func (t *Tool) prepare() {
-	t.leaves = make([]leaf, len(t.Plan.Results))
-	for i := range t.Plan.Results {
-		r := &t.Plan.Results[i]
-		key := appendString(nil, r.Leaf, maxTextRunes)
-		t.leaves[i] = leaf{key: append(key, ':'), kind: leafKindOf(&r.Type)}
+func leavesOf(results []plan.Result) []leaf {
+	leaves := make([]leaf, len(results))
+	for i := range results {
+		leaves[i] = leaf{key: append(appendExact(nil, results[i].Leaf), ':'), kind: leafKindOf(&results[i].Type)}
 	}
+	return leaves
 }
 
 func leafKindOf(v *plan.ValueType) leafKind {
@@ -52,25 +49,25 @@ func leafKindOf(v *plan.ValueType) leafKind {
 		return leafInteger
 	case schema.Number:
 		switch v.BaseType {
-		case "float4", "float8", "float", "double":
+		case "float4", "float8", "float", "double", "double precision", "real":
 			return leafFloat
 		}
-		return leafString
 	case schema.Boolean:
 		return leafBoolean
 	case schema.DateTime:
 		if v.Zoned {
 			return leafZoned
 		}
-		return leafPlain
-	case schema.Date, schema.UUID:
-		return leafPlain
 	}
 	return leafText
 }
 
-// errEnough ends a read whose further rows would not be shown anyway.
-var errEnough = errors.New("live: result is full")
+var (
+	// errEnough ends a read whose further rows would not be shown anyway.
+	errEnough = errors.New("live: the result is full")
+	// errCells is a bug: the adapter compares the columns with the plan.
+	errCells = errors.New("live: a row without the plan's columns")
+)
 
 // shaper turns rows into the bytes of a result as they arrive:
 // {"rows":[…],"rowCount":n,"truncated":false}.
@@ -78,25 +75,27 @@ type shaper struct {
 	leaves    []leaf
 	maxRows   int
 	location  *time.Location
-	buf       []byte
+	buf       []byte // used again by the next call
 	rows      int
 	truncated bool
 }
 
 const (
 	shapeHead = `{"rows":[`
-	// shapeTail is the longest tail: `],"rowCount":25,"truncated":false}`.
+	// shapeTail is more than the longest tail, `],"rowCount":25,"truncated":false}`.
 	shapeTail = 40
 )
 
-func newShaper(t *Tool, location *time.Location) *shaper {
-	s := &shaper{leaves: t.leaves, maxRows: t.Plan.MaxRows, location: location}
-	s.buf = append(make([]byte, 0, 512), shapeHead...)
-	return s
+// begin readies the shaper for a call.
+func (s *shaper) begin(t *Tool, location *time.Location) {
+	*s = shaper{leaves: t.leaves, maxRows: t.Plan.MaxRows, location: location, buf: append(s.buf[:0], shapeHead...)}
 }
 
 // Row implements target.RowSink.
 func (s *shaper) Row(cells [][]byte) error {
+	if len(cells) != len(s.leaves) {
+		return errCells
+	}
 	if s.rows >= s.maxRows {
 		s.truncated = true
 		return errEnough
@@ -137,16 +136,18 @@ func (s *shaper) appendRow(cells [][]byte, limit int) (cut bool) {
 	return cut
 }
 
-// bytes finishes the result.
-func (s *shaper) bytes() []byte {
+// result is a copy of the bytes, complete.
+func (s *shaper) result() []byte {
 	s.buf = append(s.buf, `],"rowCount":`...)
 	s.buf = strconv.AppendInt(s.buf, int64(s.rows), 10)
 	s.buf = append(s.buf, `,"truncated":`...)
 	s.buf = strconv.AppendBool(s.buf, s.truncated)
-	return append(s.buf, '}')
+	s.buf = append(s.buf, '}')
+	return bytes.Clone(s.buf)
 }
 
-// append writes one cell. cut tells that text was left out.
+// append writes one cell. What is not of the form that its type promises goes
+// out as text. cut tells that text was left out.
 func (l *leaf) append(b, cell []byte, limit int, loc *time.Location) (out []byte, cut bool) {
 	if cell == nil {
 		return append(b, "null"...), false
@@ -161,119 +162,82 @@ func (l *leaf) append(b, cell []byte, limit int, loc *time.Location) (out []byte
 			return append(b, cell...), false
 		}
 	case leafBoolean:
-		switch string(cell) {
-		case "true", "false":
+		if s := string(cell); s == "true" || s == "false" {
 			return append(b, cell...), false
 		}
 	case leafZoned:
 		if t, err := time.Parse(time.RFC3339Nano, string(cell)); err == nil {
-			b = append(b, '"')
-			b = t.In(loc).AppendFormat(b, time.RFC3339Nano)
-			return append(b, '"'), false
+			return appendMoment(b, t, loc), false
 		}
 	}
 	return appendText(b, cell, limit)
 }
 
-// exactInteger tells whether the digits are an integer that every JSON reader
-// keeps exactly: at most 2^53 in size. Larger ones go out as strings.
+// appendMoment writes a moment as clocks in loc show it. RFC 3339 knows neither
+// the year 10000 nor the seconds in the offsets of long ago: those are in UTC.
+func appendMoment(b []byte, t time.Time, loc *time.Location) []byte {
+	local := t.In(loc)
+	if _, offset := local.Zone(); offset%60 != 0 || local.Year() < 0 || local.Year() > 9999 {
+		local = t.UTC()
+	}
+	b = append(b, '"')
+	b = local.AppendFormat(b, time.RFC3339Nano)
+	return append(b, '"')
+}
+
+// exactInteger tells whether the digits are an integer as JSON writes it that
+// every reader keeps exactly: at most 2^53 in size. Others go out as strings.
 func exactInteger(c []byte) bool {
-	if len(c) == 0 || len(c) > 17 {
+	if len(c) > len("-9007199254740992") {
 		return false
 	}
 	n, err := strconv.ParseInt(string(c), 10, 64)
-	return err == nil && n >= -(1<<53) && n <= 1<<53
+	var again [24]byte
+	return err == nil && n >= -(1<<53) && n <= 1<<53 && string(strconv.AppendInt(again[:0], n, 10)) == string(c)
 }
 
-// jsonNumber tells whether the text is a JSON number as it stands; NaN and
-// Infinity are not.
-func jsonNumber(c []byte) bool {
-	if len(c) == 0 || len(c) > 32 {
-		return false
+// digits counts the decimal digits from i on.
+func digits(c []byte, i int) int {
+	n := 0
+	for i+n < len(c) && c[i+n] >= '0' && c[i+n] <= '9' {
+		n++
 	}
+	return n
+}
+
+// jsonNumber tells whether the text is a JSON number as it stands, and one that
+// a double holds; NaN and Infinity are not.
+func jsonNumber(c []byte) bool {
 	i := 0
-	if c[0] == '-' {
+	if len(c) > 0 && c[0] == '-' {
 		i++
 	}
-	if i >= len(c) || c[i] < '0' || c[i] > '9' {
+	whole := digits(c, i)
+	if whole == 0 || whole > 1 && c[i] == '0' || len(c) > 400 {
 		return false
 	}
-	if c[i] == '0' && i+1 < len(c) && c[i+1] >= '0' && c[i+1] <= '9' {
+	i += whole
+	if i < len(c) && c[i] == '.' {
+		n := digits(c, i+1)
+		if n == 0 {
+			return false
+		}
+		i += 1 + n
+	}
+	if i < len(c) && c[i]|0x20 == 'e' {
+		i++
+		if i < len(c) && (c[i] == '+' || c[i] == '-') {
+			i++
+		}
+		n := digits(c, i)
+		if n == 0 {
+			return false
+		}
+		i += n
+	}
+	if i != len(c) {
 		return false
 	}
 	_, err := strconv.ParseFloat(string(c), 64)
-	return err == nil && c[len(c)-1] != '.'
-}
-
-func appendString(b []byte, s string, limit int) []byte {
-	b, _ = appendText(b, []byte(s), limit)
-	return b
-}
-
-const hex = "0123456789abcdef"
-
-// appendText writes text as a JSON string. It is data from a stranger that a
-// model will read: control characters and marks that reorder or hide text are
-// dropped, invalid UTF-8 is replaced, angle brackets and ampersands are escaped
-// so that no markup survives, and anything over limit runes ends in an ellipsis.
-func appendText(b, text []byte, limit int) (out []byte, cut bool) {
-	b = append(b, '"')
-	n := 0
-	for i := 0; i < len(text); {
-		if n == limit {
-			return append(b, "…\""...), true
-		}
-		c := text[i]
-		if c < utf8.RuneSelf {
-			i++
-			if c >= 0x20 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' && c != 0x7f {
-				b = append(b, c)
-				n++
-				continue
-			}
-			switch c {
-			case '"', '\\':
-				b = append(b, '\\', c)
-			case '\n':
-				b = append(b, '\\', 'n')
-			case '\t':
-				b = append(b, '\\', 't')
-			case '<', '>', '&':
-				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			default:
-				continue
-			}
-			n++
-			continue
-		}
-		r, size := utf8.DecodeRune(text[i:])
-		i += size
-		if hidden(r) {
-			continue
-		}
-		b = utf8.AppendRune(b, r)
-		n++
-	}
-	return append(b, '"'), false
-}
-
-// hidden tells whether a rune changes how text reads without being seen.
-func hidden(r rune) bool {
-	switch {
-	case r >= 0x80 && r <= 0x9f: // C1 controls
-		return true
-	case r == 0x00ad, r == 0x061c, r == 0x180e, r == 0xfeff:
-		return true
-	case r >= 0x200b && r <= 0x200f: // zero width and direction marks
-		return true
-	case r >= 0x2028 && r <= 0x202e: // separators and bidi embeddings
-		return true
-	case r >= 0x2060 && r <= 0x206f: // joiners and bidi isolates
-		return true
-	case r >= 0xfff9 && r <= 0xfffb:
-		return true
-	case r >= 0xe0000 && r <= 0xe007f: // tags
-		return true
-	}
-	return false
+	return err == nil
 }

@@ -238,6 +238,9 @@ func (s *Server) release() error {
 	if s.fleet != nil {
 		s.fleet.Shutdown()
 	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
 	if s.receipts != nil {
 		s.receipts.Close()
 	}
