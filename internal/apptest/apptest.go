@@ -19,6 +19,7 @@ import (
 	"flowyte/internal/auth"
 	"flowyte/internal/config"
 	"flowyte/internal/dbtest"
+	"flowyte/internal/oplog"
 	"flowyte/internal/privatedb"
 	"flowyte/internal/serve"
 	"flowyte/internal/store"
@@ -65,7 +66,7 @@ func New(t testing.TB, options ...Options) *App {
 	so := serve.Options{
 		Settings: config.Settings{Addr: "127.0.0.1:0", Data: o.Data, AllowTargets: o.Allow, TestsPerMinute: 10_000, MaxConnections: 1000},
 		Version:  "test",
-		Log:      slog.New(slog.NewJSONHandler(a.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      oplog.New(a.Log, slog.LevelDebug),
 	}
 	if o.Serve != nil {
 		o.Serve(&so)

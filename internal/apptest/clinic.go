@@ -13,7 +13,7 @@ import (
 const (
 	CanaryRow = "canary-row-7f3a91"
 	// CanaryPhone is the number of the clinic's one customer of note.
-	CanaryPhone = "+12065550142"
+	CanaryPhone = "+12065550177"
 )
 
 // Clinic is a small practice: customers with secrets, appointments with an
@@ -27,8 +27,8 @@ var clinic = []string{
 	`CREATE VIEW payment_totals AS SELECT customer_id, sum(amount) AS total FROM payments GROUP BY customer_id`,
 	`INSERT INTO customers VALUES (1, 'Anna ` + CanaryRow + `', 'anna@example.com', '900-11-2222', '4242'), (2, 'Ben Dahl', NULL, NULL, NULL)`,
 	`INSERT INTO appointments VALUES
-		(1, 1, '(206) 555-0142', '2027-05-01 15:00:00', 'confirmed', '` + CanaryRow + `'),
-		(2, 1, '2065550142', '2027-06-01 09:30:00', 'scheduled', NULL),
+		(1, 1, '(206) 555-0177', '2027-05-01 15:00:00', 'confirmed', '` + CanaryRow + `'),
+		(2, 1, '2065550177', '2027-06-01 09:30:00', 'scheduled', NULL),
 		(3, 2, '+12065550199', '2027-07-01 10:00:00', 'scheduled', NULL)`,
 	`INSERT INTO payments VALUES (1, 1, 12.50)`,
 }

@@ -13,8 +13,6 @@ import (
 	"flowyte/internal/schema"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
-
 // TestWalkthrough takes the curls out of examples/walkthrough.md and performs
 // them on both kinds. Their answers must be what the page promises.
 func TestWalkthrough(t *testing.T) {
