@@ -38,7 +38,7 @@ var letters = strings.NewReplacer(
 func MachineName(toolName string) (string, error) {
 	var b strings.Builder
 	gap := false
-	for _, r := range norm.NFKD.String(letters.Replace(strings.ToLower(norm.NFC.String(toolName)))) {
+	for _, r := range letters.Replace(strings.ToLower(norm.NFKD.String(toolName))) {
 		switch {
 		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' && b.Len() > 0:
 			if gap && b.Len() > 0 {

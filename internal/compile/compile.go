@@ -26,9 +26,12 @@ const defaultTimeoutMs = 1000
 // scoping, and the scope. It reports all findings at once; the plan is nil when
 // one of them is an error, and otherwise the findings are warnings.
 //
+// A binding that binding.FromRequest rejected is judged as far as it goes, so
+// that one answer can list the findings of both; the plan is worth nothing then.
+//
 // The block list is consulted before existence, and everything else is looked
 // up in the scoped database, so that no finding tells whether a blocked thing
-// exists. The binding must come from binding.FromRequest without an error.
+// exists.
 func Compile(b binding.Binding, db *schema.Database, scope schema.Scope) (*plan.Plan, []binding.Finding) {
 	c := &compiler{
 		binding: &b, raw: db, db: schema.Apply(db, scope), scope: &scope,
@@ -41,7 +44,10 @@ func Compile(b binding.Binding, db *schema.Database, scope schema.Scope) (*plan.
 	if b.TimeoutMs > 0 {
 		c.plan.TimeoutMs = b.TimeoutMs
 	}
-	object, action, _ := binding.SplitOperation(b.Operation)
+	object, action, ok := binding.SplitOperation(b.Operation)
+	if !ok {
+		return nil, nil
+	}
 	c.plan.Action = plan.Action(action)
 	if c.object = c.resolveObject(object, "operation"); c.object != nil {
 		c.plan.Object = schema.ColumnRef{Schema: c.object.Schema, Object: c.object.Name}
@@ -55,7 +61,7 @@ func Compile(b binding.Binding, db *schema.Database, scope schema.Scope) (*plan.
 			c.update()
 		}
 	}
-	if binding.Rejected(c.findings) {
+	if binding.Rejected(c.findings) || c.plan.Statement == "" {
 		return nil, c.findings
 	}
 	c.plan.Uses = c.usesWithDigests()
@@ -119,8 +125,11 @@ func (c *compiler) objectNames() []string {
 }
 
 // column finds a column of an object, by the server's own rule for case, and
-// notes that the statement depends on it.
+// notes that the statement depends on it. A name that is empty has its finding.
 func (c *compiler) column(o *schema.Object, name, path string) *schema.Field {
+	if name == "" {
+		return nil
+	}
 	if c.scope.Blocked(o.Schema, o.Name, name) {
 		c.add(binding.Found(binding.BlockedByScoping, path))
 		return nil

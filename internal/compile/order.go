@@ -51,26 +51,23 @@ func (c *compiler) order(f *binding.Filter, filter equality) ordering {
 }
 
 // sortedBy tells whether a usable index gives the rows of one filter value in
-// this order, as (filter, first, second, …) does.
+// this order, as (filter, first, second, …) does. PostgreSQL sorts the rest
+// within what the index leaves equal; InnoDB ends every secondary index with
+// the primary key.
 func (c *compiler) sortedBy(filter *schema.Field, fields []*schema.Field) bool {
 	return slices.ContainsFunc(c.object.Indexes, func(ix schema.Index) bool {
 		if !ix.Usable || ix.EqualityOnly || len(ix.Columns) == 0 || ix.Columns[0] != filter.Name {
 			return false
 		}
-		columns := ix.Columns[1:]
+		columns := slices.Clone(ix.Columns[1:])
 		if c.db.Kind == schema.MySQL && c.object.Transactional {
-			// InnoDB ends every secondary index with the primary key.
-			columns = append(slices.Clone(columns), c.object.PrimaryKey...)
+			columns = append(columns, c.object.PrimaryKey...)
 		}
-		if len(columns) < len(fields) {
-			return false
+		matched := 0
+		for matched < min(len(fields), len(columns)) && columns[matched] == fields[matched].Name && !fields[matched].Nullable {
+			matched++
 		}
-		for i, f := range fields {
-			if columns[i] != f.Name || f.Nullable {
-				return false
-			}
-		}
-		return true
+		return matched == len(fields) || c.db.Kind == schema.Postgres && matched > 0
 	})
 }
 

@@ -45,6 +45,9 @@ func (c *compiler) leaves() []leaf {
 	joins := map[string]*join{}
 	for i, p := range c.binding.Projection {
 		path := fmt.Sprintf("projection[%d].path", i)
+		if len(p.Path) == 0 || len(p.Path) > 2 {
+			continue
+		}
 		l := leaf{name: p.Leaf, object: c.object}
 		if len(p.Path) == 2 {
 			var ok bool

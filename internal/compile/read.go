@@ -17,13 +17,17 @@ const base = "t"
 
 // read compiles SELECT … FROM … WHERE one equality ORDER BY … LIMIT n.
 func (c *compiler) read() {
-	f := c.binding.Filter
 	c.warnRelation(c.object, "operation")
-	leaves := c.leaves()
+	f := c.binding.Filter
+	if f == nil {
+		c.leaves()
+		return
+	}
 	filter, found := c.filter(f)
 	order := c.order(f, filter)
 	owner := c.owner(f.OwnedBy, "sqlSearch.ownedBy.column")
-	if binding.Rejected(c.findings) || !found {
+	leaves := c.leaves()
+	if binding.Rejected(c.findings) || !found || len(leaves) == 0 {
 		return
 	}
 	c.plan.MaxRows = f.MaxRows
@@ -184,15 +188,14 @@ func (c *compiler) owner(o *binding.OwnedBy, path string) *equality {
 	}
 }
 
-// equatable tells whether equality with a value means what it says. Text types
-// that cut a value short instead of refusing it, sets, and domains that hide
-// where citext's operator lives are left out.
+// equatable tells whether equality with a value means what it says. Sets, and
+// text types that cut a value short instead of refusing it, are left out.
 func equatable(f *schema.Field) bool {
 	switch f.Type {
 	case schema.Number:
 		return exactNumber(f.BaseType)
 	case schema.String:
-		return !cutsShort(f) && f.BaseType != "set" && (!isCitext(f) || f.TypeName == citext)
+		return !cutsShort(f) && f.BaseType != "set"
 	case schema.Integer, schema.Boolean, schema.Date, schema.Time, schema.DateTime, schema.UUID, schema.Enum:
 		return true
 	}
@@ -205,6 +208,8 @@ func cutsShort(f *schema.Field) bool {
 	return f.BaseType == "name" || f.BaseType == "char" && f.TypeOID != 0
 }
 
+// isCitext knows the one text type that brings an operator of its own along. Its
+// TypeSchema is where that operator lives, also below a domain.
 func isCitext(f *schema.Field) bool { return f.Type == schema.String && f.BaseType == citext }
 
 // textual tells whether the column holds text as people write it, and not the

@@ -98,7 +98,6 @@ func (s *statement) equalPostgres(alias string, e equality) {
 	}
 }
 
-// citext is the one text type that brings an operator of its own along.
 const citext = "citext"
 
 const pgEquals = " OPERATOR(pg_catalog.=) "

@@ -29,7 +29,7 @@ func (c *compiler) insert() {
 	if len(c.object.PrimaryKey) == 0 {
 		c.add(binding.Found(binding.KeyNotReturned, "operation"))
 	}
-	if binding.Rejected(c.findings) {
+	if binding.Rejected(c.findings) || len(values) == 0 {
 		return
 	}
 	s := &statement{dialect: c.dialect, kind: c.db.Kind}
@@ -85,6 +85,10 @@ func (c *compiler) update() {
 		return
 	}
 	k := c.binding.Key
+	if k == nil {
+		c.values()
+		return
+	}
 	key, found := c.key(k)
 	owner := c.owner(k.OwnedBy, "sqlWrite.ownedBy.column")
 	values := c.values()
@@ -96,7 +100,7 @@ func (c *compiler) update() {
 			c.add(binding.Found(binding.OwnerAssigned, fmt.Sprintf("inputObjectMap[%d].field", i)))
 		}
 	}
-	if binding.Rejected(c.findings) {
+	if binding.Rejected(c.findings) || !found || len(values) == 0 {
 		return
 	}
 	s := &statement{dialect: c.dialect, kind: c.db.Kind}
@@ -265,6 +269,8 @@ func (c *compiler) source(f *schema.Field, a *binding.Assignment, at string) (pl
 			return plan.Slot{}, false
 		}
 		return plan.Slot{Source: plan.FromSystem, Name: a.System, Type: t}, true
+	case a.Param == "":
+		return plan.Slot{}, false
 	}
 	format, ok := c.format(f, a.Format, a.Param)
 	if !ok {

@@ -96,7 +96,6 @@ func (w *postgresWriter) query(ctx context.Context, text string) (string, error)
 
 func (w *postgresWriter) rollback(ctx context.Context) { _, _ = w.conn.Exec(ctx, "ROLLBACK") }
 
-
 type mysqlWriter struct{ tx *sql.Tx }
 
 func openMySQLWriter(t *testing.T, ctx context.Context, db *dbtest.Database, tlsConfig *tls.Config) writer {

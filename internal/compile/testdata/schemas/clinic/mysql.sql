@@ -31,7 +31,7 @@ CREATE TABLE appointments (
   weight float,
   token char(36) CHARACTER SET ascii,
   seats smallint NOT NULL DEFAULT 1,
-  settings json,
+  scan blob,
   note text,
   country char(2) CHARACTER SET latin1,
   CONSTRAINT appointments_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES customers (id),

@@ -1,0 +1,243 @@
+package compile_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pingcap/tidb/pkg/parser"
+	"github.com/pingcap/tidb/pkg/parser/ast"
+	_ "github.com/pingcap/tidb/pkg/parser/test_driver"
+	pgquery "github.com/wasilibs/go-pgquery"
+
+	"flowyte/internal/plan"
+	"flowyte/internal/schema"
+)
+
+// reading is what an independent parser finds in a statement.
+type reading struct {
+	action    plan.Action
+	relations []string // "schema.name"
+	columns   []string // bare, each once, sorted
+	params    int
+	constants []string // literals of any kind
+	operators []string
+	functions []string
+}
+
+// readBack parses a statement with a parser that has nothing to do with the
+// compiler. More than one statement is an error.
+func readBack(p *plan.Plan) (reading, error) {
+	var r reading
+	var err error
+	if p.Kind == schema.Postgres {
+		err = r.postgres(p.Statement)
+	} else {
+		err = r.mysql(p.Statement)
+	}
+	slices.Sort(r.columns)
+	r.columns = slices.Compact(r.columns)
+	slices.Sort(r.relations)
+	r.relations = slices.Compact(r.relations)
+	return r, err
+}
+
+func (r *reading) postgres(text string) error {
+	tree, err := pgquery.ParseToJSON(text)
+	if err != nil {
+		return err
+	}
+	var parsed struct {
+		Stmts []struct {
+			Stmt map[string]any `json:"stmt"`
+		} `json:"stmts"`
+	}
+	if err := json.Unmarshal([]byte(tree), &parsed); err != nil {
+		return err
+	}
+	if len(parsed.Stmts) != 1 {
+		return fmt.Errorf("%d statements", len(parsed.Stmts))
+	}
+	for kind, body := range parsed.Stmts[0].Stmt {
+		r.action = map[string]plan.Action{"SelectStmt": plan.Read, "InsertStmt": plan.Insert, "UpdateStmt": plan.Update}[kind]
+		r.postgresNode(kind, body)
+	}
+	return nil
+}
+
+// postgresNode walks the tree as JSON. Node names are keys.
+func (r *reading) postgresNode(kind string, body any) {
+	switch v := body.(type) {
+	case []any:
+		for _, e := range v {
+			r.postgresNode(kind, e)
+		}
+	case map[string]any:
+		switch kind {
+		case "RangeVar", "relation":
+			r.relations = append(r.relations, fmt.Sprint(v["schemaname"])+"."+fmt.Sprint(v["relname"]))
+		case "ColumnRef":
+			names := texts(v["fields"])
+			r.columns = append(r.columns, names[len(names)-1])
+			return
+		case "ResTarget":
+			if name, ok := v["name"].(string); ok {
+				r.columns = append(r.columns, name)
+			}
+		case "ParamRef":
+			r.params++
+		case "A_Const":
+			b, _ := json.Marshal(v)
+			r.constants = append(r.constants, string(b))
+		case "A_Expr":
+			r.operators = append(r.operators, strings.Join(texts(v["name"]), "."))
+		case "FuncCall":
+			r.functions = append(r.functions, strings.Join(texts(v["funcname"]), "."))
+		}
+		for key, child := range v {
+			r.postgresNode(key, child)
+		}
+	}
+}
+
+// texts are the strings of a list of String nodes.
+func texts(list any) []string {
+	var out []string
+	nodes, _ := list.([]any)
+	for _, n := range nodes {
+		if s, ok := n.(map[string]any)["String"].(map[string]any); ok {
+			text, _ := s["sval"].(string)
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+func (r *reading) mysql(text string) error {
+	stmts, _, err := parser.New().ParseSQL(text)
+	if err != nil {
+		return err
+	}
+	if len(stmts) != 1 {
+		return fmt.Errorf("%d statements", len(stmts))
+	}
+	switch stmts[0].(type) {
+	case *ast.SelectStmt:
+		r.action = plan.Read
+	case *ast.InsertStmt:
+		r.action = plan.Insert
+	case *ast.UpdateStmt:
+		r.action = plan.Update
+	}
+	stmts[0].Accept(r)
+	return nil
+}
+
+// Enter implements ast.Visitor.
+func (r *reading) Enter(n ast.Node) (ast.Node, bool) {
+	switch n := n.(type) {
+	case *ast.TableName:
+		r.relations = append(r.relations, n.Schema.O+"."+n.Name.O)
+	case *ast.ColumnName:
+		r.columns = append(r.columns, n.Name.O)
+	case ast.ParamMarkerExpr:
+		r.params++
+	case ast.ValueExpr:
+		r.constants = append(r.constants, fmt.Sprint(n.GetValue()))
+	case *ast.FuncCallExpr:
+		// The character set of CONVERT … USING is a name, not a value.
+		r.functions = append(r.functions, n.FnName.O)
+		if n.FnName.L == "convert" {
+			n.Args[0].Accept(r)
+			return n, true
+		}
+	}
+	return n, false
+}
+
+// Leave implements ast.Visitor.
+func (r *reading) Leave(n ast.Node) (ast.Node, bool) { return n, true }
+
+// judge compares what a parser found with what the plan says of itself.
+func (r reading) judge(p *plan.Plan) error {
+	var relations, columns []string
+	for _, u := range p.Uses {
+		relations = append(relations, u.Schema+"."+u.Object)
+		columns = append(columns, u.Columns...)
+	}
+	slices.Sort(relations)
+	slices.Sort(columns)
+	columns = slices.Compact(columns)
+	if p.Kind == schema.MySQL && p.Action == plan.Insert {
+		// The primary key is answered by the server and not named.
+		columns = slices.DeleteFunc(columns, func(c string) bool {
+			return !slices.Contains(r.columns, c) && slices.ContainsFunc(p.Results, func(l plan.Result) bool { return l.From.Column == c })
+		})
+	}
+	constants := 0
+	if p.Action == plan.Read {
+		constants = 1 // LIMIT
+	}
+	switch {
+	case r.action != p.Action:
+		return fmt.Errorf("it is a %q", r.action)
+	case !slices.Equal(r.relations, relations):
+		return fmt.Errorf("it names the relations %q instead of %q", r.relations, relations)
+	case !slices.Equal(r.columns, columns):
+		return fmt.Errorf("it names the columns %q instead of %q", r.columns, columns)
+	case r.params != len(p.Slots):
+		return fmt.Errorf("it has %d parameters for %d slots", r.params, len(p.Slots))
+	case len(r.constants)-strings.Count(p.Statement, " + 0") != constants:
+		return fmt.Errorf("it holds the constants %q", r.constants)
+	case p.Action == plan.Read && !slices.ContainsFunc(r.constants, func(c string) bool { return strings.Contains(c, strconv.Itoa(p.MaxRows+1)) }):
+		return fmt.Errorf("its limit is not among %q", r.constants)
+	}
+	return cmp.Or(r.judgeOperators(p), r.judgeFunctions())
+}
+
+func (r reading) judgeOperators(p *plan.Plan) error {
+	for _, o := range r.operators {
+		if o != "pg_catalog.=" && !strings.HasSuffix(o, ".=") {
+			return fmt.Errorf("the operator %q of %s could be anybody's", o, p.Kind)
+		}
+	}
+	return nil
+}
+
+func (r reading) judgeFunctions() error {
+	known := []string{"pg_catalog.pg_current_xact_id", "pg_catalog.lower", "COALESCE", "CONVERT", "LOWER"}
+	for _, f := range r.functions {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, f) }) {
+			return fmt.Errorf("it calls %s", f)
+		}
+	}
+	return nil
+}
+
+// TestParseBack reads every statement of the corpus back.
+func TestParseBack(t *testing.T) {
+	statements := 0
+	for _, c := range loadCorpus(t) {
+		for _, kind := range c.kinds {
+			p, _ := c.run(c.world.database(t, kind))
+			if p == nil {
+				continue
+			}
+			statements++
+			r, err := readBack(p)
+			if err == nil {
+				err = r.judge(p)
+			}
+			if err != nil {
+				t.Errorf("%s on %s: %v\n%s", c.name, kind, err, p.Statement)
+			}
+		}
+	}
+	if statements < 100 {
+		t.Errorf("only %d statements in the corpus", statements)
+	}
+}
