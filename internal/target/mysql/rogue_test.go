@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,6 +146,7 @@ func TestLogins(t *testing.T) {
 		"key for a decoy":        {func(p *peer) { switchTo(pluginSHA256, 20)(p); p.receive(); p.send([]byte(key)...) }, fault.ProtocolError},
 		"end":                    {func(*peer) {}, fault.Unreachable},
 		"setting refused":        {func(p *peer) { p.send(acknowledgement...); p.receive(); p.fail(1193) }, fault.ServerUnsupported},
+		"password has expired":   {func(p *peer) { p.send(acknowledgement...); p.receive(); p.fail(1820) }, fault.CredentialsRejected},
 		"facts of another shape": {func(p *peer) { ready(p); p.table([]string{"9.9.9"}) }, fault.ProtocolError},
 		"facts twice":            {func(p *peer) { ready(p); p.table(rogueFacts, rogueFacts) }, fault.ProtocolError},
 		"writes allowed":         {func(p *peer) { ready(p); p.table(changed(factReadOnly, "0")) }, fault.NotReadOnly},
@@ -210,17 +212,16 @@ func TestFullAuthentication(t *testing.T) {
 func TestLocalFile(t *testing.T) {
 	noLeaks(t)
 	request := append([]byte{packetLocalFile}, "/etc/passwd"...)
-	after := func(seen *witness, size int) bool { return seen.bytes() > size }
-	var sizes []int
+	var size atomic.Int64
 	early, seen := rogue(t, func(p *peer) {
 		p.login()
 		p.receive()
-		sizes = append(sizes, p.seen.bytes())
+		size.Store(int64(p.seen.bytes()))
 		p.send(request...)
 		p.silence()
 	})
 	wantFault(t, visit(t.Context(), t, early), fault.ProtocolError)
-	if after(seen, sizes[0]) {
+	if seen.bytes() > int(size.Load()) {
 		t.Error("bytes were sent after a request in answer to the settings")
 	}
 	late, seen := rogue(t, func(p *peer) {
@@ -229,13 +230,13 @@ func TestLocalFile(t *testing.T) {
 				p.prepared(1, 0)
 				return
 			}
-			sizes = append(sizes, p.seen.bytes())
+			size.Store(int64(p.seen.bytes()))
 			p.send(request...)
 			p.silence()
 		})
 	})
 	wantFault(t, visit(t.Context(), t, late), fault.ProtocolError)
-	if after(seen, sizes[1]) {
+	if seen.bytes() > int(size.Load()) {
 		t.Error("bytes were sent after a request in answer to a statement")
 	}
 }
@@ -380,9 +381,9 @@ func answerThen(p *peer, play func()) func(byte, string) {
 // inside TLS, from a seed that the failure names.
 func TestMutations(t *testing.T) {
 	noLeaks(t)
-	var seed uint64
+	var seed atomic.Uint64
 	creds, seen := rogue(t, func(p *peer) {
-		random := rand.New(rand.NewPCG(seed, 1))
+		random := rand.New(rand.NewPCG(seed.Load(), 1))
 		p.secure()
 		p.receive()
 		left := random.IntN(12)
@@ -416,14 +417,15 @@ func TestMutations(t *testing.T) {
 	if testing.Short() {
 		rounds = 50
 	}
-	for ; seed < uint64(rounds); seed++ {
+	for range rounds {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if err := visit(ctx, t, creds); err != nil {
 			if _, ok := fault.As(err); !ok {
-				t.Errorf("seed %d: %v is not a fault", seed, err)
+				t.Errorf("seed %d: %v is not a fault", seed.Load(), err)
 			}
 		}
 		cancel()
+		seed.Add(1)
 	}
 	if seen.saw(roguePassword) {
 		t.Error("a mutation drew the password")

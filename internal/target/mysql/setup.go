@@ -108,10 +108,7 @@ func (s *Session) setUp(ctx context.Context) (err error) {
 		flavor = schema.FlavorMariaDB
 	}
 	if err := s.exec(ctx, settings(flavor, s.purpose)); err != nil {
-		if refusal(err) != 0 && !s.broken {
-			return fault.Wrap(fault.ServerUnsupported, refusal(err))
-		}
-		return err
+		return s.refused(err)
 	}
 	cells, err := s.one(ctx, question(flavor))
 	if err != nil {
@@ -128,6 +125,20 @@ func (s *Session) setUp(ctx context.Context) (err error) {
 		return fault.New(fault.ServerUnsupported)
 	}
 	return nil
+}
+
+// refused explains why the first statement failed. A login can be refused as
+// late as this, for a password that has expired; any other refusal means that
+// the server does not know a setting.
+func (s *Session) refused(err error) error {
+	number := refusal(err)
+	if number == 0 || s.broken {
+		return err
+	}
+	if f := connectRefusal(uint16(number)); f.Code != fault.DatabaseError {
+		return f
+	}
+	return fault.Wrap(fault.ServerUnsupported, number)
 }
 
 // checkSettings compares what the server says of the session with what it was

@@ -87,6 +87,7 @@ func TestCancelEndsTheWork(t *testing.T) {
 // server ends the statement by itself.
 func TestServerLimitIsTheSecondLock(t *testing.T) {
 	each(t, func(t *testing.T, db *dbtest.Database) {
+		t.Parallel() // with the other servers
 		numbers(t, db)
 		login := db.User(t, "SELECT")
 		db.Exec(t, "ALTER USER '"+login.User+"'@'%' WITH MAX_USER_CONNECTIONS 1")
@@ -105,6 +106,7 @@ func TestServerLimitIsTheSecondLock(t *testing.T) {
 // the session goes on.
 func TestServerLimitAlone(t *testing.T) {
 	each(t, func(t *testing.T, db *dbtest.Database) {
+		t.Parallel() // with the other servers
 		numbers(t, db)
 		s := open(t, db, target.ForReads)
 		begun := time.Now()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,10 +21,10 @@ func TestOnTheWire(t *testing.T) {
 	var mu sync.Mutex
 	var commands []string
 	names := map[byte]string{comQuit: "quit", comQuery: "query ", comStmtPrepare: "prepare ", comStmtExecute: "execute", comStmtClose: "close"}
-	var capabilities uint32
+	var announced atomic.Uint32
 	creds, _ := rogue(t, func(p *peer) {
 		p.secure()
-		capabilities = binary.LittleEndian.Uint32(p.receive())
+		announced.Store(binary.LittleEndian.Uint32(p.receive()))
 		p.send(acknowledgement...)
 		for {
 			body := p.receive()
@@ -67,6 +68,7 @@ func TestOnTheWire(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}
+	capabilities := announced.Load()
 	if extra := capabilities &^ (usedCapabilities | capTLS); extra != 0 || capabilities&capTLS == 0 {
 		t.Errorf("capabilities %#x: %#x were not to be used", capabilities, extra)
 	}
