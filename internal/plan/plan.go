@@ -4,9 +4,11 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 
 	"flowyte/internal/schema"
 )
@@ -183,4 +185,19 @@ func (p *Plan) Digest() string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// Decode reads a plan that was kept as JSON. A plan of a format that this
+// release does not know is an error: its statement must not run half understood.
+func Decode(data []byte) (*Plan, error) {
+	var p Plan
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return nil, fmt.Errorf("plan: decode: %w", err)
+	}
+	if p.Format != Format {
+		return nil, fmt.Errorf("plan: format %d is not known to this release", p.Format)
+	}
+	return &p, nil
 }
