@@ -25,8 +25,9 @@ const (
 	// The verdicts on the 95th percentile, for a caller who is waiting.
 	liveReady   = 150 * time.Millisecond
 	needsFiller = 400 * time.Millisecond
-	// expiresSoon is how long before its end a certificate is warned about.
-	expiresSoon = 14 * 24 * time.Hour
+	// expiresSoon is how long before its end a certificate is warned about. Some
+	// authorities renew theirs every few days, which is no reason to worry.
+	expiresSoon = 24 * time.Hour
 )
 
 // Codes of warnings. Those of failures are the fault table's.

@@ -48,6 +48,10 @@ type Database struct {
 // Organisation owns the connection.
 func (d *Database) Organisation() id.Org { return d.org }
 
+// Trouble is why the last attempt to connect for reads failed; nil when it did
+// not, or there was none. It asks nobody.
+func (d *Database) Trouble() error { return d.reads.gate.trouble() }
+
 // Run executes a read on a pooled session and hands its rows to sink. A session
 // that died before its first row is replaced once, when there is time; so a
 // restart of the database does not fail the next call.

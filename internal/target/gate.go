@@ -144,6 +144,16 @@ func (g *gate) pause() time.Duration {
 	return pause - time.Duration(rand.Int64N(int64(pause)/4))
 }
 
+// trouble is the last attempt's failure, or nil.
+func (g *gate) trouble() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.last == nil {
+		return nil
+	}
+	return copyOf(g.last)
+}
+
 // copyOf makes a fault that its receiver may add to.
 func copyOf(err error) *fault.Error {
 	if f, ok := fault.As(err); ok {
