@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -136,7 +137,7 @@ func TestPrivilegesThroughRoles(t *testing.T) {
 	each(t, func(t *testing.T, db *dbtest.Database) {
 		db.Exec(t, "CREATE TABLE a (id int)", "CREATE ROLE inner_role, `outer role`", "GRANT FILE ON *.* TO inner_role",
 			"GRANT DELETE ON a TO `outer role`", "GRANT inner_role TO `outer role`")
-		t.Cleanup(func() { _ = db.Server.Exec(t.Context(), "", "DROP ROLE inner_role, `outer role`") })
+		t.Cleanup(func() { _ = db.Server.Exec(context.Background(), "", "DROP ROLE inner_role, `outer role`") })
 		login := db.User(t, "SELECT")
 		db.Exec(t, "GRANT `outer role` TO '"+login.User+"'@'%'")
 		s := openWith(t, targettest.Credentials(t, db.Server, db.Name, login), target.ForReads)
@@ -174,7 +175,7 @@ func TestGeneratedScripts(t *testing.T) {
 		scripts, err := grant.MySQL(grant.Input{Database: db.Name, Tables: []string{"appointments"}, Password: secret.New("pass'word\\1")})
 		must(t, err)
 		db.Exec(t, scripts.ReadOnly.SQL, scripts.Write.SQL)
-		t.Cleanup(func() { _ = db.Server.Exec(t.Context(), "", "DROP USER flowyte_ro, flowyte_rw") })
+		t.Cleanup(func() { _ = db.Server.Exec(context.Background(), "", "DROP USER flowyte_ro, flowyte_rw") })
 		for user, write := range map[string]bool{"flowyte_ro": false, "flowyte_rw": true} {
 			s := openWith(t, targettest.Credentials(t, db.Server, db.Name, privatedb.Login{User: user, Password: "pass'word\\1"}), target.ForReads)
 			got, err := s.Privileges(t.Context())
