@@ -67,6 +67,7 @@ type peer struct {
 	config  *tls.Config
 	backend *pgproto3.Backend
 	hold    *atomic.Bool
+	spoiled bool // TLS is up already, and a spoiler on it
 }
 
 // holdOthers leaves the connections of cancel requests without an answer.
@@ -107,7 +108,9 @@ func (p *peer) secure() {
 }
 
 func (p *peer) startup() {
-	p.secure()
+	if !p.spoiled {
+		p.secure()
+	}
 	_, err := p.backend.ReceiveStartupMessage()
 	gone(err)
 }
