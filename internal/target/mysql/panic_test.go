@@ -40,7 +40,7 @@ type wire struct{ *explosive }
 
 func (e wire) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
 	e.call("query")
-	return result{e.explosive}, nil
+	return result(e), nil
 }
 
 func (e wire) Close() error              { e.call("close"); return nil }

@@ -75,6 +75,9 @@ type peer struct {
 	sequence byte
 	// spoil changes bytes on their way out; nil for none.
 	spoil func([]byte) []byte
+	// old ends definitions and rows with EOF packets, as servers did before
+	// there was a capability to leave them out.
+	old bool
 }
 
 func gone(err error) {
@@ -151,7 +154,11 @@ func hello(capabilities uint32, plugin string) []byte {
 
 // secure greets and does the handshake.
 func (p *peer) secure() {
-	p.send(hello(serverCapabilities, pluginSHA2)...)
+	capabilities := uint32(serverCapabilities)
+	if p.old {
+		capabilities &^= capDeprecateEOF
+	}
+	p.send(hello(capabilities, pluginSHA2)...)
 	p.receive()
 	secure := tls.Server(p.Conn, p.config)
 	gone(secure.Handshake())
@@ -167,8 +174,31 @@ func (p *peer) login() {
 
 var acknowledgement = []byte{packetOK, 0, 0, 2, 0, 0, 0}
 
-// end is the end of a result for a client that knows no EOF.
-var end = []byte{packetEOF, 0, 0, 2, 0, 0, 0}
+// end is the end of a result for a client that knows no EOF, eof for one that
+// does.
+var (
+	end = []byte{packetEOF, 0, 0, 2, 0, 0, 0}
+	eof = []byte{packetEOF, 0, 0, 2, 0}
+)
+
+// define sends definitions of columns or parameters of one type.
+func (p *peer) define(n int, kind byte) {
+	for range n {
+		p.send(definition(kind)...)
+	}
+	if p.old && n > 0 {
+		p.send(eof...)
+	}
+}
+
+// finish ends the rows of a result.
+func (p *peer) finish() {
+	if p.old {
+		p.send(eof...)
+		return
+	}
+	p.send(end...)
+}
 
 // fail sends an error.
 func (p *peer) fail(number uint16) {
@@ -188,9 +218,7 @@ func definition(kind byte) []byte {
 // table sends a result in the text form.
 func (p *peer) table(rows ...[]string) {
 	p.send(byte(len(rows[0])))
-	for range rows[0] {
-		p.send(definition(253)...)
-	}
+	p.define(len(rows[0]), 253)
 	for _, row := range rows {
 		var body []byte
 		for _, cell := range row {
@@ -198,7 +226,7 @@ func (p *peer) table(rows ...[]string) {
 		}
 		p.send(body...)
 	}
-	p.send(end...)
+	p.finish()
 }
 
 // facts are the answer to question.
@@ -231,7 +259,6 @@ func (p *peer) prepared(columns, parameters uint16) {
 	body = binary.LittleEndian.AppendUint16(body, columns)
 	body = binary.LittleEndian.AppendUint16(body, parameters)
 	p.send(append(body, 0, 0, 0)...)
-	for range int(parameters) + int(columns) {
-		p.send(definition(8)...)
-	}
+	p.define(int(parameters), 8)
+	p.define(int(columns), 8)
 }

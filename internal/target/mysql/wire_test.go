@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"flowyte/internal/fault"
+	"flowyte/internal/plan"
+	"flowyte/internal/schema"
 	"flowyte/internal/target"
 	"flowyte/internal/target/targettest"
 
@@ -135,4 +138,102 @@ func TestSupported(t *testing.T) {
 	if got := versionNumber("5.5.5-10.11.19-MariaDB-0+deb12u1"); got != "10.11.19" {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestServersThatSendEOF: the older form of results passes as well, and its end
+// is judged like the newer one's.
+func TestServersThatSendEOF(t *testing.T) {
+	for _, c := range []struct {
+		end  []byte
+		want fault.Code
+	}{
+		{eof, ""},
+		{[]byte{packetEOF, 0, 0, 8, 0}, fault.ProtocolError}, // more results
+		{[]byte{packetEOF, 0, 0}, fault.ProtocolError},
+		{end, fault.ProtocolError},
+	} {
+		creds, _ := rogue(t, func(p *peer) {
+			p.old = true
+			p.serve(func(command byte, _ string) {
+				if command == comStmtPrepare {
+					p.prepared(1, 1)
+					return
+				}
+				p.send(1)
+				p.define(1, 8)
+				p.send(0, 0, 7, 0, 0, 0, 0, 0, 0, 0)
+				p.send(c.end...)
+			})
+		})
+		s := openWith(t, creds, target.ForReads)
+		var got targettest.Rows
+		err := s.Run(t.Context(), read("SELECT ?", []column{integer}, []column{integer}, 1), targettest.Text("7"), &got)
+		if fault.CodeOf(err) != c.want {
+			t.Errorf("%x: %v (%v), want %q", c.end, err, fault.Cause(err), c.want)
+		}
+		if diff := cmp.Diff(targettest.Rows{{"7"}}, got); diff != "" {
+			t.Errorf("%x: (-want +got):\n%s", c.end, diff)
+		}
+	}
+}
+
+// TestNumbers holds what the server's error numbers are taken for.
+func TestNumbers(t *testing.T) {
+	for number, want := range map[uint16][2]fault.Code{ // in the login, in a statement
+		1040: {fault.ServerBusy, fault.ServerBusy},
+		1044: {fault.DatabaseUnknown, fault.PermissionDenied},
+		1045: {fault.CredentialsRejected, fault.DatabaseError},
+		1049: {fault.DatabaseUnknown, fault.DatabaseError},
+		1053: {fault.ServerStarting, fault.ConnectionLost},
+		1054: {fault.DatabaseError, fault.SchemaDrift},
+		1062: {fault.DatabaseError, fault.DatabaseError},
+		1130: {fault.CredentialsRejected, fault.DatabaseError},
+		1142: {fault.DatabaseError, fault.PermissionDenied},
+		1146: {fault.DatabaseError, fault.SchemaDrift},
+		1203: {fault.ServerBusy, fault.ServerBusy},
+		1205: {fault.DatabaseError, fault.DatabaseTimeout},
+		1226: {fault.ServerBusy, fault.ServerBusy},
+		1251: {fault.AuthMethodRefused, fault.DatabaseError},
+		1356: {fault.DatabaseError, fault.SchemaDrift},
+		1370: {fault.DatabaseError, fault.PermissionDenied},
+		1524: {fault.AuthMethodRefused, fault.DatabaseError},
+		1698: {fault.CredentialsRejected, fault.DatabaseError},
+		1969: {fault.DatabaseError, fault.DatabaseTimeout},
+		3024: {fault.DatabaseError, fault.DatabaseTimeout},
+		4031: {fault.DatabaseError, fault.ConnectionLost},
+	} {
+		if got := [2]fault.Code{connectRefusal(number).Code, codeOf(number)}; got != want {
+			t.Errorf("%d: %v, want %v", number, got, want)
+		}
+	}
+}
+
+// TestSamples: every type has a sample that can be bound as it.
+func TestSamples(t *testing.T) {
+	for is, want := range map[schema.Type]any{
+		schema.Integer: int64(1), schema.Number: "1", schema.Boolean: int64(1), schema.Date: "2000-01-01", schema.Time: "12:00:00",
+		schema.DateTime: "2000-01-01 12:00:00", schema.UUID: "00000000-0000-4000-8000-000000000000", schema.Enum: "a", schema.String: "x",
+	} {
+		vt := plan.ValueType{Type: is, EnumValues: []string{"a", "b"}}
+		got, err := bind(&vt, &target.Value{Text: sample(&vt)})
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", is, got, err, want)
+		}
+	}
+	if year := sample(&plan.ValueType{Type: schema.Integer, BaseType: "year"}); year != "2000" {
+		t.Errorf("a year is %s", year)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	for _, c := range []struct{ in, want any }{
+		{nil, nil}, {int64(1), int64(1)}, {1.5, 1.5}, {float32(0.5), 0.5}, {uint64(7), int64(7)}, {uint64(1 << 63), "9223372036854775808"},
+		{[]byte("a\xffb"), "a\uFFFDb"}, {"a\xff", "a\uFFFD"},
+	} {
+		if got, err := decode(c.in); err != nil || got != c.want {
+			t.Errorf("%v: %v, %v; want %v", c.in, got, err, c.want)
+		}
+	}
+	_, err := decode(time.Time{})
+	wantFault(t, err, fault.ProtocolError)
 }
