@@ -73,11 +73,12 @@ func isMariaDB(db *dbtest.Database) bool {
 type counted struct {
 	querier discover.Querier
 	texts   []string
+	args    [][]any
 	rows    int
 }
 
 func (c *counted) Select(ctx context.Context, text string, args []any, row func(cells []any) error) error {
-	c.texts = append(c.texts, text)
+	c.texts, c.args = append(c.texts, text), append(c.args, args)
 	return c.querier.Select(ctx, text, args, func(cells []any) error {
 		c.rows++
 		return row(cells)

@@ -3,6 +3,7 @@ package discover
 import (
 	"cmp"
 	_ "embed"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -46,6 +47,8 @@ type myDiscovery struct {
 	order         []*myObject
 	last          objectName // most rows belong to the object of the row before
 	lastObject    *myObject
+	pending       []schema.Field // of the object whose columns are being read
+	current       *myObject
 }
 
 type objectName struct{ schema, name string }
@@ -66,25 +69,31 @@ func newMySQL(db *schema.Database) *myDiscovery {
 	}
 }
 
-func discoverMySQL(r *reader, db *schema.Database) error {
+func discoverMySQL(r *reader, db *schema.Database, wanted []schema.ColumnRef) error {
 	d := newMySQL(db)
 	indexes := myIndexes
 	if d.mariadb {
 		indexes = mariaIndexes
 	}
-	err := r.run([]stage{
-		{"database", myDatabase, d.database},
-		{"engines", myEngines, d.engine},
-		{"objects", myObjects, d.object},
-		{"columns", myColumns, d.column},
-		{"indexes", indexes, d.indexPart},
-		{"foreign keys", myForeignKeys, d.keyPart},
-		{"triggers", myTriggers, d.trigger},
-		{"views", myViews, d.view},
-	})
-	if err != nil {
+	of := myWanted(wanted)
+	stages := []stage{
+		{"database", myDatabase, nil, d.database},
+		{"engines", myEngines, nil, d.engine},
+		{"objects", myObjects, of, d.object},
+		{"columns", myColumns, of, d.column},
+		{"indexes", indexes, of, d.indexPart},
+	}
+	if wanted == nil {
+		stages = append(stages,
+			stage{"foreign keys", myForeignKeys, nil, d.keyPart},
+			stage{"triggers", myTriggers, nil, d.trigger},
+			stage{"views", myViews, nil, d.view},
+		)
+	}
+	if err := r.run(stages); err != nil {
 		return err
 	}
+	d.closeColumns()
 	db.Objects = make([]schema.Object, 0, len(d.order))
 	for _, o := range d.order {
 		if len(o.Fields) == 0 {
@@ -94,6 +103,23 @@ func discoverMySQL(r *reader, db *schema.Database) error {
 		db.Objects = append(db.Objects, o.Object)
 	}
 	return nil
+}
+
+// myWanted are the arguments of the texts that can ask for some objects only:
+// whether all are wanted, and a JSON list of "schema/name". Two objects may
+// share an entry, since both parts may hold a slash; one too many does no harm.
+func myWanted(wanted []schema.ColumnRef) []any {
+	list := make([]string, len(wanted))
+	for i, w := range wanted {
+		list[i] = w.Schema + "/" + w.Object
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // as the server quotes
+	if err := encoder.Encode(list); err != nil {
+		panic("discover: " + err.Error()) // a list of strings
+	}
+	return []any{wanted == nil, text.String()}
 }
 
 func (d *myDiscovery) database(c *cells) error {
@@ -107,6 +133,9 @@ func (d *myDiscovery) engine(c *cells) error {
 	return nil
 }
 
+// remoteEngines keep their rows on another server or in files outside.
+var remoteEngines = map[string]bool{"federated": true, "connect": true, "spider": true}
+
 func (d *myDiscovery) object(c *cells) error {
 	o := &myObject{Object: schema.Object{
 		Schema: c.shared(0), Name: c.text(1), Engine: c.shared(3), EstimatedRows: max(0, c.number(4)), Comment: c.comment(6),
@@ -116,6 +145,10 @@ func (d *myDiscovery) object(c *cells) error {
 	case kind == "VIEW":
 		// Its comment is the word VIEW, or what is wrong with it.
 		o.Type, o.Comment, o.SourcesUnknown, o.Transactional = schema.View, "", true, true
+	case remoteEngines[strings.ToLower(o.Engine)]:
+		o.Type = schema.ForeignTable
+	case strings.EqualFold(o.Engine, "MRG_MyISAM"):
+		o.SourcesUnknown = true // it shows the rows of other tables
 	case c.flag(5):
 		o.Type = schema.PartitionedTable
 	}
@@ -169,8 +202,21 @@ func (d *myDiscovery) column(c *cells) error {
 		f.DerivedFrom = quotedNames(d.expression(c.text(17)))
 	}
 	myDescribeType(&f, c)
-	o.Fields = append(o.Fields, f)
+	if o != d.current {
+		d.closeColumns()
+		d.current = o
+	}
+	d.pending = append(d.pending, f)
 	return nil
+}
+
+// closeColumns gives the columns read so far to their object, at their exact
+// size: a large database has a hundred thousand of them.
+func (d *myDiscovery) closeColumns() {
+	if d.current != nil {
+		d.current.Fields = slices.Concat(d.current.Fields, d.pending)
+	}
+	d.pending, d.current = d.pending[:0], nil
 }
 
 // expression is the text of a catalogue's expression as SQL.
@@ -212,7 +258,6 @@ func holds(privileges, wanted string) bool {
 
 // close puts an object together, in a fixed order.
 func (d *myDiscovery) close(o *myObject) {
-	o.Fields = slices.Clip(o.Fields)
 	slices.SortFunc(o.Fields, func(a, b schema.Field) int { return cmp.Compare(a.Number, b.Number) })
 	for i := range o.Fields {
 		f := &o.Fields[i]

@@ -213,6 +213,26 @@ func TestMySQLOtherSchemas(t *testing.T) {
 	})
 }
 
+func TestMySQLEnginesOverOtherTables(t *testing.T) {
+	eachMySQL(t, func(t *testing.T, db *dbtest.Database) {
+		db.Exec(t, "CREATE TABLE payments (id int, card varchar(20), KEY (id)) ENGINE=MyISAM", "CREATE TABLE everything (id int, card varchar(20), KEY (id)) ENGINE=MERGE UNION=(payments)")
+		found := find(t, db, db.User(t, "SELECT"))
+		same(t, "objects", []string{"everything", "payments"}, names(found))
+		same(t, "with a table blocked, one that may show its rows is too", []string{}, names(schema.Apply(found, schema.Scope{BlockedTables: []string{"payments"}})))
+	})
+	found, err := discoverScript(t, script{
+		"SELECT DATABASE()":               {{"shop"}},
+		"FROM information_schema.TABLES":  {{"shop", "far", "BASE TABLE", "FEDERATED", int64(0), int64(0), ""}},
+		"FROM information_schema.COLUMNS": {myColumn("far", "id", 1)},
+	}, schema.MySQL, schema.Server{Flavor: schema.FlavorMariaDB})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := object(t, found, "far"); o.Supported || o.Type != schema.ForeignTable {
+		t.Errorf("a table on another server is %+v", o)
+	}
+}
+
 func TestMySQLCaseInsensitiveNames(t *testing.T) {
 	// What a server with lower_case_table_names = 2 answers: the rows of two
 	// views of the catalogue spell one table in two ways.

@@ -66,21 +66,26 @@ func newPostgres(db *schema.Database) *pgDiscovery {
 	}
 }
 
-func discoverPostgres(r *reader, db *schema.Database) error {
+func discoverPostgres(r *reader, db *schema.Database, wanted []schema.ColumnRef) error {
 	d := newPostgres(db)
-	err := r.run([]stage{
-		{"database", pgDatabase, d.database},
-		{"objects", pgVisible + pgObjects, d.object},
-		{"types", pgTypes, d.typ},
-		{"columns", pgVisible + pgColumns, d.column},
-		{"generated columns", pgVisible + pgDerived, d.derived},
-		{"indexes", pgVisible + pgIndexes, d.index},
-		{"foreign keys", pgVisible + pgForeignKeys, d.foreignKey},
-		{"partitions", pgInherits, d.inherit},
-		{"views", pgViews, d.view},
-		{"view sources", pgSources, d.source},
-	})
-	if err != nil {
+	of := pgWanted(wanted)
+	stages := []stage{
+		{"database", pgDatabase, nil, d.database},
+		{"objects", pgVisible + pgObjects, of, d.object},
+		{"types", pgTypes, nil, d.typ},
+		{"columns", pgVisible + pgColumns, of, d.column},
+		{"indexes", pgVisible + pgIndexes, of, d.index},
+	}
+	if wanted == nil {
+		stages = append(stages,
+			stage{"generated columns", pgVisible + pgDerived, of, d.derived},
+			stage{"foreign keys", pgVisible + pgForeignKeys, of, d.foreignKey},
+			stage{"partitions", pgInherits, nil, d.inherit},
+			stage{"views", pgViews, nil, d.view},
+			stage{"view sources", pgSources, nil, d.source},
+		)
+	}
+	if err := r.run(stages); err != nil {
 		return err
 	}
 	d.closeColumns()
@@ -97,6 +102,15 @@ func (d *pgDiscovery) database(c *cells) error {
 	d.db.Name = c.text(0)
 	d.db.DefaultSchema = "public"
 	return nil
+}
+
+// pgWanted are the arguments of pgVisible.
+func pgWanted(wanted []schema.ColumnRef) []any {
+	schemas, names := []string{}, []string{}
+	for _, w := range wanted {
+		schemas, names = append(schemas, w.Schema), append(names, w.Object)
+	}
+	return []any{wanted == nil, schemas, names}
 }
 
 var pgObjectTypes = map[string]schema.ObjectType{

@@ -9,7 +9,7 @@ import (
 // WriteRights replaces what db says of inserting and updating by what the user
 // of q may do: writes may have a user of their own, and no user can be asked
 // about another's rights on every kind of server. Objects that this user may
-// not select from cannot be written. It costs three queries.
+// not select from cannot be written. It costs two queries.
 func WriteRights(ctx context.Context, q Querier, db *schema.Database) error {
 	writer := &schema.Database{Kind: db.Kind, Server: db.Server}
 	r := &reader{ctx: ctx, q: q, strings: map[string]string{}}
@@ -44,9 +44,8 @@ type holder func(schemaName, name string) *schema.Object
 func postgresRights(r *reader, db *schema.Database) (holder, error) {
 	d := newPostgres(db)
 	err := r.run([]stage{
-		{"database", pgDatabase, d.database},
-		{"objects", pgVisible + pgObjects, d.object},
-		{"columns", pgVisible + pgColumns, d.column},
+		{"objects", pgVisible + pgObjects, pgWanted(nil), d.object},
+		{"columns", pgVisible + pgColumns, pgWanted(nil), d.column},
 	})
 	d.closeColumns()
 	byName := make(map[objectName]*schema.Object, len(d.order))
@@ -59,10 +58,10 @@ func postgresRights(r *reader, db *schema.Database) (holder, error) {
 func mySQLRights(r *reader, db *schema.Database) (holder, error) {
 	d := newMySQL(db)
 	err := r.run([]stage{
-		{"database", myDatabase, d.database},
-		{"objects", myObjects, d.object},
-		{"columns", myColumns, d.column},
+		{"objects", myObjects, myWanted(nil), d.object},
+		{"columns", myColumns, myWanted(nil), d.column},
 	})
+	d.closeColumns()
 	return func(schemaName, name string) *schema.Object {
 		if o := d.objects[d.name(schemaName, name)]; o != nil {
 			return &o.Object
