@@ -340,3 +340,23 @@ func TestCloseInterrupts(t *testing.T) {
 		}
 	})
 }
+
+func TestRunAllocates(t *testing.T) {
+	f := target.NewFleet(nil, target.Options{})
+	defer f.Shutdown()
+	row := [][]byte{nil}
+	d := &driver{run: func(_ context.Context, _ *session, sink target.RowSink) error { return sink.Row(row) }}
+	db := f.Open("con_1", firstOrg, d, someone())
+	ctx := within(t, time.Minute)
+	sink := &rows{}
+	run := func() {
+		if _, err := db.Run(ctx, aPlan, nil, sink); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run()
+	const most = 2
+	if got := testing.AllocsPerRun(1000, run); got > most {
+		t.Errorf("%v allocations a call beside the session's, at most %d are allowed", got, most)
+	}
+}

@@ -107,11 +107,14 @@ type node struct {
 
 func readExplanation(text []byte, p *plan.Plan) (*target.Explanation, error) {
 	var plans []struct{ Plan node }
-	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
+	if err := json.Unmarshal(text, &plans); err != nil || len(plans) == 0 {
 		return nil, fault.Wrap(fault.ProtocolError, errCell)
 	}
 	r := reading{object: p.Object.Schema + "." + p.Object.Object}
-	r.walk(plans[0].Plan, "")
+	// A rewrite rule may add statements of its own, each with its plan.
+	for i := range plans {
+		r.walk(plans[i].Plan, "")
+	}
 	indexes := r.elsewhere
 	if r.found {
 		indexes = r.indexes

@@ -84,14 +84,14 @@ func TestExplainWrites(t *testing.T) {
 	}{{"direct", credentials(t, db, login)}, {"pooled", pooled(t, db, login)}} {
 		t.Run(way.name, func(t *testing.T) {
 			s := open(t, way.creds, target.ForWrites)
-			update := read(`UPDATE public.customers SET name = $1 WHERE id = $2 RETURNING id`, 2, 1, 1)
+			update := read(`UPDATE public.customers SET name = $1 WHERE id = $2 RETURNING id, pg_catalog.pg_current_xact_id()::text`, 2, 1, 1)
 			update.Action, update.Object = plan.Update, schema.ColumnRef{Schema: "public", Object: "customers"}
 			got, err := s.Explain(t.Context(), update)
 			must(t, err)
 			if !got.UsesIndex || got.Indexes[0] != "customers_pkey" {
 				t.Errorf("update: %+v", got)
 			}
-			insert := read(`INSERT INTO public.customers (id, name) VALUES ($1, $2) RETURNING id`, 2, 1, 1)
+			insert := read(`INSERT INTO public.customers (id, name) VALUES ($1, $2) RETURNING id, pg_catalog.pg_current_xact_id()::text`, 2, 1, 1)
 			insert.Action, insert.Object = plan.Insert, update.Object
 			got, err = s.Explain(t.Context(), insert)
 			must(t, err)
