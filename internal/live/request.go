@@ -79,7 +79,7 @@ const (
 	hasTool
 	hasArguments
 	hasToken
-	hasRequired = hasToolCallID | hasTool | hasArguments
+	hasRequired = hasToolCallID | hasTool
 )
 
 func scanRequest(body []byte) (r Request, ok bool) {
