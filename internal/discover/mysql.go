@@ -261,7 +261,7 @@ func (d *myDiscovery) close(o *myObject) {
 	slices.SortFunc(o.Fields, func(a, b schema.Field) int { return cmp.Compare(a.Number, b.Number) })
 	for i := range o.Fields {
 		f := &o.Fields[i]
-		f.DerivedFrom = slices.DeleteFunc(f.DerivedFrom, func(name string) bool { return o.Field(name) == nil || name == f.Name })
+		f.DerivedFrom = slices.DeleteFunc(f.DerivedFrom, func(name string) bool { return name == f.Name })
 	}
 	o.closeIndexes()
 	d.closeKeys(o)

@@ -203,10 +203,10 @@ func (d *myDiscovery) closeView(o *myObject) {
 		}
 		if below.Type == schema.View {
 			d.closeView(below)
-			unknown = unknown || below.SourcesUnknown
 			o.Sources = append(o.Sources, below.Sources...)
 			o.view.volatile = o.view.volatile || below.CallsVolatile
 		}
+		unknown = unknown || below.SourcesUnknown
 	}
 	slices.SortFunc(o.Sources, func(a, b schema.Source) int {
 		return strings.Compare(a.Schema+"\x00"+a.Object+"\x00"+a.Column, b.Schema+"\x00"+b.Object+"\x00"+b.Column)

@@ -11,15 +11,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// changes are all the ways in which a database can come to differ, with what
-// Diff says of them.
-var changes = map[string]struct {
+// change is a way in which a database can come to differ, with what Diff says
+// of it.
+type change struct {
 	change  func(db *schema.Database)
 	added   []string
 	removed []string
 	changed []string
 	used    bool // it alters what a skill over customers(id, email) depends on
-}{
+}
+
+var changes = map[string]change{
 	"table added": {change: func(db *schema.Database) {
 		db.Objects = append(db.Objects, schema.Object{Schema: "public", Name: "fresh"})
 	}, added: []string{"fresh"}},
@@ -92,14 +94,6 @@ var changes = map[string]struct {
 	"key deferrable":      onIndex(0, true, func(ix *schema.Index) { ix.Immediate = false }),
 	"key partial":         onIndex(0, true, func(ix *schema.Index) { ix.Reason = schema.ReasonPartial }),
 	"other key gone":      onObject(false, func(o *schema.Object) { o.Indexes = slices.Delete(slices.Clone(o.Indexes), 1, 2) }),
-}
-
-type change = struct {
-	change  func(db *schema.Database)
-	added   []string
-	removed []string
-	changed []string
-	used    bool
 }
 
 func customers(db *schema.Database) *schema.Object { return db.Find("customers") }

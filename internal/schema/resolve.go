@@ -235,10 +235,12 @@ func (k *kin) touched() []*kin {
 	return list
 }
 
-// derive blocks generated columns that are computed from blocked ones.
+// derive blocks generated columns that are computed from blocked ones, which
+// may be columns that the role cannot select itself.
 func (b *blocks) derive(o *Object) {
 	r := relation{o.Schema, o.Name}
-	if len(b.columns[r]) == 0 {
+	rules := b.match.rules(o.Schema, o.Name)
+	if len(b.columns[r]) == 0 && len(rules) == 0 {
 		return
 	}
 	for again := true; again; {
@@ -249,7 +251,7 @@ func (b *blocks) derive(o *Object) {
 				continue
 			}
 			for _, from := range f.DerivedFrom {
-				if b.column(r, from) {
+				if b.column(r, from) || rules.match(from) != nil {
 					b.markColumn(r, f.Name, BlockedDerived)
 					again = true
 					break

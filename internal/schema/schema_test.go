@@ -47,7 +47,7 @@ func shop() *schema.Database {
 			{Schema: "public", Name: "events_1", ID: 11, Type: schema.Table, PartitionOf: "public.events", Supported: true, Fields: fields(column("id", schema.Integer), column("ip", schema.String))},
 			{Schema: "public", Name: "events_2", ID: 12, Type: schema.Table, PartitionOf: "public.events", Supported: true, Fields: fields(column("id", schema.Integer), column("ip", schema.String))},
 			{Schema: "public", Name: "v_events", ID: 13, Type: schema.View, Supported: true, Fields: fields(column("id", schema.Integer)), Sources: []schema.Source{source("public", "events", "id", 10, 1)}},
-			{Schema: "public", Name: "log", ID: 14, Type: schema.PartitionedTable, Supported: true, Fields: fields(column("id", schema.Integer))},
+			{Schema: "public", Name: "log", ID: 14, Type: schema.PartitionedTable, Supported: true, Fields: fields(column("id", schema.Integer), derived("short", "raw"))},
 		},
 		Inherits: []schema.Inheritance{
 			{Child: source("public", "events_1", "", 11, 0), Parent: source("public", "events", "", 10, 0)},

@@ -45,6 +45,10 @@ func TestApply(t *testing.T) {
 		{"table that only a view can see", schema.Scope{BlockedTables: []string{"salaries"}}, []string{"v_secret", "v_unknown"}, nil},
 		{"column that only a view can see", schema.Scope{BlockedColumns: map[string][]string{"hr.salaries": {"amount"}}}, []string{"v_secret", "v_unknown"}, nil},
 		{"any column that only a view can see", schema.Scope{BlockedColumns: map[string][]string{"*": {"amount"}}}, []string{"v_secret", "v_unknown"}, nil},
+		{
+			"column that only a generated one can see", schema.Scope{BlockedColumns: map[string][]string{"log": {"raw"}}},
+			[]string{"v_unknown"}, map[string][]string{"log": {"id"}},
+		},
 		{"hidden child", schema.Scope{BlockedTables: []string{"log_old"}}, []string{"log", "v_unknown"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
