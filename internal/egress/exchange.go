@@ -49,9 +49,7 @@ var errTruncated = errors.New("dns: the answer did not fit")
 // pack makes the question with a random id and room for larger datagrams.
 func pack(q dnsmessage.Question) (id uint16, packet []byte, err error) {
 	var random [2]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return 0, nil, err
-	}
+	rand.Read(random[:]) // never fails
 	id = binary.BigEndian.Uint16(random[:])
 	var opt dnsmessage.ResourceHeader
 	if err := opt.SetEDNS0(datagramSize, dnsmessage.RCodeSuccess, false); err != nil {
@@ -114,11 +112,7 @@ func overTCP(ctx context.Context, server netip.AddrPort, id uint16, q dnsmessage
 	if _, err := io.ReadFull(conn, buf); err != nil {
 		return nil, err
 	}
-	addrs, err := readAnswer(buf, id, q)
-	if errors.Is(err, errTruncated) {
-		return nil, errMalformed
-	}
-	return addrs, err
+	return readAnswer(buf, id, q)
 }
 
 // open connects to a nameserver. The connection dies with the context, so that

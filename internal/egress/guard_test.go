@@ -411,6 +411,11 @@ func TestDialAddr(t *testing.T) {
 	if _, err := l.guard.DialAddr(t.Context(), trap.Addr()); !fault.Is(err, fault.HostNotAllowed) {
 		t.Errorf("a forbidden address: %v", err)
 	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.guard.DialAddr(over, trap.Addr()); !fault.Is(err, fault.HostNotAllowed) {
+		t.Errorf("a forbidden address, judged before any attempt: %v", err)
+	}
 	if trap.Accepts() != 0 || len(l.dials.take()) != 0 {
 		t.Error("the trap was reached")
 	}

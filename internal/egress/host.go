@@ -114,12 +114,9 @@ var privateSuffixes = []string{
 	".corp", ".home", ".lan", ".home.arpa",
 }
 
-// isPrivateName says whether the name is refused unless all of its addresses
-// lie in ranges that the operator admitted.
+// isPrivateName says of a name whether it is refused unless all of its
+// addresses lie in ranges that the operator admitted.
 func (h Host) isPrivateName() bool {
-	if h.name == "" {
-		return false
-	}
 	return !strings.Contains(h.name, ".") ||
 		slices.ContainsFunc(privateSuffixes, func(s string) bool { return strings.HasSuffix(h.name, s) })
 }

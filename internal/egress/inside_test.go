@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"flowyte/internal/fault"
 )
@@ -161,4 +164,83 @@ func TestLookupRefusesLongNames(t *testing.T) {
 	if _, err := (resolver{}).lookup(context.Background(), string(long)); !errors.Is(err, errMalformed) {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestVerifyNobody: a handshake without a certificate is no handshake.
+func TestVerifyNobody(t *testing.T) {
+	if err := (&verifier{mode: Require}).verify(tls.ConnectionState{}); !fault.Is(err, fault.TLSFailed) {
+		t.Errorf("%v", err)
+	}
+}
+
+// honestAnswer is an alias, two addresses and a record of another type.
+func honestAnswer(t testing.TB) (dnsmessage.Question, []byte) {
+	t.Helper()
+	name, real := dnsmessage.MustNewName("db.example.com."), dnsmessage.MustNewName("real.example.net.")
+	header := func(n dnsmessage.Name) dnsmessage.ResourceHeader {
+		return dnsmessage.ResourceHeader{Name: n, Class: dnsmessage.ClassINET}
+	}
+	q := dnsmessage.Question{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
+	msg := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 7, Response: true},
+		Questions: []dnsmessage.Question{q},
+		Answers: []dnsmessage.Resource{
+			{Header: header(name), Body: &dnsmessage.CNAMEResource{CNAME: real}},
+			{Header: header(name), Body: &dnsmessage.TXTResource{TXT: []string{"x"}}},
+			{Header: header(real), Body: &dnsmessage.AResource{A: [4]byte{8, 8, 8, 8}}},
+			{Header: header(real), Body: &dnsmessage.AResource{A: [4]byte{9, 9, 9, 9}}},
+		},
+	}
+	packed, err := msg.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q, packed
+}
+
+// TestReadAnswer: an answer to another question is not ours, and one that is
+// cut anywhere gives no addresses at all.
+func TestReadAnswer(t *testing.T) {
+	q, msg := honestAnswer(t)
+	if addrs, err := readAnswer(msg, 7, q); err != nil || len(addrs) != 2 {
+		t.Fatalf("%v, %v", addrs, err)
+	}
+	for n := range msg {
+		if addrs, err := readAnswer(msg[:n], 7, q); err == nil || addrs != nil {
+			t.Errorf("cut to %d of %d bytes: %v, %v", n, len(msg), addrs, err)
+		}
+	}
+	for name, other := range map[string]dnsmessage.Question{
+		"name":   {Name: dnsmessage.MustNewName("da.example.com."), Type: q.Type, Class: q.Class},
+		"type":   {Name: q.Name, Type: dnsmessage.TypeAAAA, Class: q.Class},
+		"class":  {Name: q.Name, Type: q.Type, Class: dnsmessage.ClassCHAOS},
+		"length": {Name: dnsmessage.MustNewName("com."), Type: q.Type, Class: q.Class},
+	} {
+		if addrs, err := readAnswer(msg, 7, other); !errors.Is(err, errNotOurs) {
+			t.Errorf("an answer to another %s: %v, %v", name, addrs, err)
+		}
+	}
+	two := slices.Clone(msg)
+	two[5] = 2 // says that there are two questions, which makes an answer the second
+	if addrs, err := readAnswer(two[:len(two)-40], 7, q); err == nil {
+		t.Errorf("two questions: %v", addrs)
+	}
+}
+
+// FuzzReadAnswer: any bytes give at most the addresses that a host may have.
+func FuzzReadAnswer(f *testing.F) {
+	q, msg := honestAnswer(f)
+	f.Add(msg)
+	f.Add([]byte{})
+	for i := range msg {
+		damaged := slices.Clone(msg)
+		damaged[i] ^= 0xff
+		f.Add(damaged)
+	}
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		addrs, err := readAnswer(msg, 7, q)
+		if len(addrs) > maxAddresses || err != nil && addrs != nil {
+			t.Fatalf("%d addresses, %v", len(addrs), err)
+		}
+	})
 }

@@ -44,8 +44,9 @@ type Policy struct {
 	interfaces func() ([]netip.Addr, error)
 }
 
-// NewPolicy builds a policy. The error joins everything that is wrong with the
-// options, in words for the operator who wrote them.
+// NewPolicy builds a policy. Host bits in a range do not matter. The error joins
+// everything that is wrong with the options, in words for the operator who
+// wrote them.
 func NewPolicy(o Options) (Policy, error) {
 	p := Policy{
 		ports:      slices.Clone(o.AllowPorts),
@@ -61,7 +62,7 @@ func NewPolicy(o Options) (Policy, error) {
 			errs = append(errs, fmt.Errorf("allowed range %q: want an IPv4 or IPv6 prefix such as 10.1.0.0/16", prefix))
 			continue
 		}
-		p.allow = append(p.allow, prefix.Masked())
+		p.allow = append(p.allow, prefix)
 	}
 	for _, l := range o.Listeners {
 		if !l.IsValid() || l.Port() == 0 {
@@ -73,12 +74,15 @@ func NewPolicy(o Options) (Policy, error) {
 	if slices.Contains(o.AllowPorts, 0) {
 		errs = append(errs, errors.New("allowed port 0: want a port from 1 to 65535"))
 	}
-	return p, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return Policy{}, err
+	}
+	return p, nil
 }
 
 // Port judges a port on its own: nil or the fault port_not_allowed.
 func (p Policy) Port(port uint16) error {
-	if port >= lowestPort || port != 0 && slices.Contains(p.ports, port) {
+	if port >= lowestPort || slices.Contains(p.ports, port) {
 		return nil
 	}
 	return fault.New(fault.PortNotAllowed)
