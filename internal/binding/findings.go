@@ -91,6 +91,8 @@ const (
 	HasRules         Code = "has_rules"
 	PrivilegeMissing Code = "privilege_missing"
 	KeyNotReturned   Code = "key_not_returned"
+	// NotVerifiedLive is found when the live server cannot be asked.
+	NotVerifiedLive Code = "not_verified_live"
 )
 
 // Def is one row of the catalogue.
@@ -141,6 +143,21 @@ func (f Finding) Offering(candidates []string) Finding {
 func (f Finding) Advising(format string, names ...any) Finding {
 	f.Fix = fmt.Sprintf(format, names...)
 	return f
+}
+
+// Prove settles, with what the live server said of the statement, whether an
+// index serves the filter of a view: the warning goes, or becomes an error.
+func Prove(findings []Finding, usesIndex bool) []Finding {
+	out := make([]Finding, 0, len(findings))
+	for _, f := range findings {
+		switch {
+		case Code(f.Code) != IndexNotProven:
+			out = append(out, f)
+		case !usesIndex:
+			out = append(out, Found(FilterNotIndexed, f.Path).Advising("Bind the table that the view reads, or create an index that its filter can use and run discover."))
+		}
+	}
+	return out
 }
 
 var catalogue = append(append(append([]Def{}, requestFindings...), databaseFindings...), warnings...)

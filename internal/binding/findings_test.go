@@ -63,3 +63,14 @@ func TestDocumentationIsUpToDate(t *testing.T) {
 		t.Errorf("run go generate ./internal/binding (-catalogue +docs):\n%s", diff)
 	}
 }
+
+func TestProve(t *testing.T) {
+	findings := []binding.Finding{binding.Found(binding.OrderUndefined, "a"), binding.Found(binding.IndexNotProven, "inputs[0].arg")}
+	if got := binding.Prove(findings, true); len(got) != 1 || got[0].Code != "order_undefined" {
+		t.Errorf("proven: %+v", got)
+	}
+	got := binding.Prove(findings, false)
+	if len(got) != 2 || got[1].Code != "filter_not_indexed" || got[1].Path != "inputs[0].arg" || !binding.Rejected(got) {
+		t.Errorf("disproved: %+v", got)
+	}
+}

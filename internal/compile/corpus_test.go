@@ -237,7 +237,8 @@ func TestEveryFindingHasACase(t *testing.T) {
 		}
 	}
 	for _, d := range binding.Catalogue() {
-		if !shown[string(d.Code)] {
+		// Only a live server that is away can bring this one about.
+		if d.Code != binding.NotVerifiedLive && !shown[string(d.Code)] {
 			t.Errorf("no case of the corpus has the finding %s", d.Code)
 		}
 	}

@@ -96,17 +96,22 @@ type live struct {
 
 func open(t *testing.T, db *dbtest.Database, login privatedb.Login) *live {
 	t.Helper()
+	return &live{db: db, session: openAs(t, db, login, target.ForCatalog)}
+}
+
+func openAs(t *testing.T, db *dbtest.Database, login privatedb.Login, purpose target.Purpose) target.Session {
+	t.Helper()
 	var driver target.Driver = postgres.Driver{}
 	if db.Kind == string(schema.MySQL) {
 		driver = mysql.Driver{}
 	}
 	creds := targettest.Credentials(t, db.Server, db.Name, login)
-	session, err := driver.Open(t.Context(), targettest.Guard(t), creds, target.ForCatalog)
+	session, err := driver.Open(t.Context(), targettest.Guard(t), creds, purpose)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(session.Close)
-	return &live{db: db, session: session}
+	return session
 }
 
 func (l *live) discover(t *testing.T) *schema.Database {
@@ -319,6 +324,12 @@ func (l *live) write(t *testing.T, c *testCase, p *plan.Plan) {
 	args, check, ok := c.call(t, p)
 	if !ok {
 		t.Fatal("a write of the corpus needs call.json and check.sql")
+	}
+	session := openAs(t, l.db, l.db.Admin(), target.ForWrites)
+	if explanation, err := session.Explain(t.Context(), p); err != nil {
+		t.Errorf("the server does not accept the statement: %v\n%s", err, p.Statement)
+	} else if p.Action == plan.Update && !explanation.UsesIndex {
+		t.Errorf("no index serves the key: %+v\n%s", explanation, p.Statement)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

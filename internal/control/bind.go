@@ -102,12 +102,9 @@ func (s *Service) bindable(ctx context.Context, org id.Org, kind schema.Kind) (*
 // compileInto compiles b, asks the live server about the statement, and fills
 // the skill with binding, plan and settings.
 func (s *Service) compileInto(ctx context.Context, sk *store.Skill, c *catalog, b binding.Binding, findings []binding.Finding) error {
-	var compiled *plan.Plan
-	if !binding.Rejected(findings) {
-		var more []binding.Finding
-		compiled, more = compile.Compile(b, c.whole, c.scope)
-		findings = append(findings, more...)
-	}
+	// A request that is wrong in its form is compiled too, for all findings at once.
+	compiled, more := compile.Compile(b, c.whole, c.scope)
+	findings = append(findings, more...)
 	if binding.Rejected(findings) {
 		return fault.New(fault.BindingRejected).WithExtra("findings", viewFindings("", findings))
 	}
@@ -120,7 +117,9 @@ func (s *Service) compileInto(ctx context.Context, sk *store.Skill, c *catalog, 
 	explained, err := s.explain(ctx, sk.OrgID, sk.Kind, compiled)
 	set.QueryPlan = explained
 	if err != nil {
-		findings = append(findings, notVerified())
+		findings = append(findings, binding.Found(binding.NotVerifiedLive, ""))
+	} else if findings = binding.Prove(findings, explained.UsesIndex); binding.Rejected(findings) {
+		return fault.New(fault.BindingRejected).WithExtra("findings", viewFindings("", findings))
 	}
 	set.Warnings = viewFindings("", findings)
 	set.RequiresConfirmation = set.RequiresConfirmation || b.IsWrite
@@ -141,14 +140,6 @@ func fillSkill(sk *store.Skill, b binding.Binding, p *plan.Plan, set settings) (
 	}
 	sk.PlanDigest = p.Digest()
 	return nil
-}
-
-func notVerified() binding.Finding {
-	return binding.Finding{
-		Code: "not_verified_live", Severity: binding.SeverityWarning, Path: "",
-		Message: "The database could not be asked about the statement.",
-		Fix:     "Nothing now; publishing asks again and refuses if the database does not accept it.",
-	}
 }
 
 // explain prepares the statement on the live server and returns its plan.

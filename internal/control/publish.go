@@ -120,6 +120,9 @@ func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, 
 		}
 		return nil, []api.Finding{skillFinding(sk, "not_verified_live", "The database could not be asked about the statement ("+string(code)+").", "Make the database reachable, run discover, then publish.")}, nil
 	}
+	if found = binding.Prove(found, explained.UsesIndex); binding.Rejected(found) {
+		return nil, viewFindings(sk.ID, found), nil
+	}
 	var set settings
 	if err := json.Unmarshal(sk.Settings, &set); err != nil {
 		return nil, nil, fault.Wrap(fault.StoreDamaged, err)
