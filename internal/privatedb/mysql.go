@@ -107,8 +107,12 @@ func bootstrapMySQL(ctx context.Context, install Install, as account, dir string
 }
 
 // configure writes the statements that the server runs before it listens:
-// they set the administrator's password.
+// they set the administrator's password. It also makes a folder for temporary
+// tables, since a server that starts removes those of others in a shared one.
 func (mysqlEngine) configure(s *Server) error {
+	if err := s.as.mkdir(s.home.path("tmp")); err != nil {
+		return err
+	}
 	var statements strings.Builder
 	for _, host := range []string{"localhost", "127.0.0.1"} {
 		user := "'" + s.AdminUser + "'@'" + host + "'"
@@ -126,7 +130,7 @@ func (mysqlEngine) args(s *Server) []string {
 		"--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.Port),
 		// Relative to the data folder: a socket's path may have 107 bytes only.
 		"--socket=server.sock", "--pid-file=server.pid",
-		"--init-file="+s.home.path("init.sql"),
+		"--init-file="+s.home.path("init.sql"), "--tmpdir="+s.home.path("tmp"),
 		"--skip-name-resolve", "--skip-log-bin", "--character-set-server=utf8mb4",
 		"--ssl-ca="+s.home.path("ca.pem"), "--ssl-cert="+s.home.path("server.pem"), "--ssl-key="+s.home.path("server-key.pem"),
 		"--tls-version=TLSv1.2,TLSv1.3",
