@@ -1,0 +1,2 @@
+// Package assist turns a goal in plain words into complete bindings.
+package assist
