@@ -62,11 +62,14 @@ func (s *store) AppendReceipts(ctx context.Context, conversations []live.Record,
 	return nil
 }
 
-func (s *store) fail(err error) {
+// set changes how the store behaves from the next transaction on.
+func (s *store) set(change func(*store)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = err
+	change(s)
 }
+
+func (s *store) fail(err error) { s.set(func(s *store) { s.broken = err }) }
 
 func (s *store) all() (events []live.Event) {
 	s.mu.Lock()
@@ -286,8 +289,7 @@ func TestChangeDuringAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := open(t)
 		c := k.start(t)
-		once := sync.OnceFunc(func() { k.call(t, c, "meanwhile") })
-		k.store.during = once
+		k.store.set(func(s *store) { s.during = sync.OnceFunc(func() { k.call(t, c, "meanwhile") }) })
 		<-time.After(3 * flushEvery)
 		synctest.Wait()
 		if diff := cmp.Diff(upTo(2), seqs(k.store.all())); diff != "" {
@@ -304,7 +306,7 @@ func TestChangeDuringAWrite(t *testing.T) {
 func TestStateIsNeverBehindItsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := open(t)
-		k.store.takes = 10 * time.Millisecond
+		k.store.set(func(s *store) { s.takes = 10 * time.Millisecond })
 		var calls sync.WaitGroup
 		for i := range 4 {
 			calls.Go(func() {
@@ -338,16 +340,14 @@ func TestStateIsNeverBehindItsEvents(t *testing.T) {
 func TestHangingStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := open(t)
-		k.store.takes = time.Hour
+		k.store.set(func(s *store) { s.takes = time.Hour })
 		k.start(t)
 		<-time.After(flushEvery + writeLimit + time.Millisecond)
 		synctest.Wait()
 		if !strings.Contains(k.log.String(), "receipts cannot be written") {
 			t.Errorf("nobody was told: %s", k.log)
 		}
-		k.store.mu.Lock()
-		k.store.takes = 0
-		k.store.mu.Unlock()
+		k.store.set(func(s *store) { s.takes = 0 })
 	})
 }
 
@@ -381,7 +381,7 @@ func TestCloseInAnyState(t *testing.T) {
 	for _, after := range []time.Duration{0, flushEvery / 2, flushEvery + 5*time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			k := open(t)
-			k.store.takes = 10 * time.Millisecond
+			k.store.set(func(s *store) { s.takes = 10 * time.Millisecond })
 			k.start(t)
 			<-time.After(after)
 			k.start(t)
