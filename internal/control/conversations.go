@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"flowyte/api"
 	"flowyte/internal/auth"
@@ -10,8 +11,10 @@ import (
 	"flowyte/internal/id"
 	"flowyte/internal/live"
 	"flowyte/internal/plan"
+	"flowyte/internal/schema"
 	"flowyte/internal/secret"
 	"flowyte/internal/store"
+	"flowyte/internal/target"
 )
 
 // DraftVersion makes a version of the agent's draft for a trial conversation.
@@ -43,6 +46,7 @@ func (s *Service) DraftVersion(ctx context.Context, p auth.Principal, agent id.A
 // nothing but memory.
 func (s *Service) PublishedVersion(ctx context.Context, p auth.Principal, agent id.Agent) (*live.Version, error) {
 	if v, ok := s.engine.LiveVersion(p.OrgID, agent); ok {
+		s.warm(v)
 		return v, nil
 	}
 	// Not published, or not theirs: only the store knows which.
@@ -50,6 +54,31 @@ func (s *Service) PublishedVersion(ctx context.Context, p auth.Principal, agent 
 		return nil, err
 	}
 	return nil, fault.New(fault.NoPublishedVersion)
+}
+
+// warmLimit bounds opening a session ahead of the first question.
+const warmLimit = 3 * time.Second
+
+// warm opens a session to each database of the version while the agent is
+// still saying hello, so that the first question does not wait for it.
+func (s *Service) warm(v *live.Version) {
+	kinds := map[schema.Kind]bool{}
+	for _, t := range v.Tools {
+		kinds[t.Plan.Kind] = true
+	}
+	for kind := range kinds {
+		db, ok := s.engine.Runner(v.Org, kind).(*target.Database)
+		if !ok || db.Warmed() {
+			continue
+		}
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), warmLimit)
+			defer cancel()
+			if err := db.Warm(ctx, 1); err != nil {
+				s.log.Debug("a database could not be reached ahead of a call", "code", fault.CodeOf(err))
+			}
+		}()
+	}
 }
 
 // knownAD binds a caller's sealed values to their organisation and conversation.

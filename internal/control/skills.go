@@ -61,8 +61,8 @@ func (s *Service) PatchSkill(ctx context.Context, p auth.Principal, agent id.Age
 		return api.Skill{}, err
 	}
 	if patch.IsEnabled != nil {
-		if *patch.IsEnabled && b.IsWrite && (patch.PlanDigest == nil || *patch.PlanDigest != sk.PlanDigest) {
-			return api.Skill{}, fault.New(fault.PlanChanged)
+		if *patch.IsEnabled && b.IsWrite {
+			return api.Skill{}, fault.New(fault.WritesNotServed)
 		}
 		sk.Enabled = *patch.IsEnabled
 	}

@@ -78,7 +78,7 @@ func registerSkills(a *API, c *control.Service) {
 
 	Handle(a, Op{
 		Method: http.MethodPatch, Path: "/agents/{agentId}/skills/{skillId}", Scope: auth.SkillsWrite, Tag: "Skills", Summary: "Change a skill",
-		Errors: []fault.Code{fault.ToolNameInvalid, fault.ToolNameTaken, fault.ValueInvalid, fault.PlanChanged, fault.GateFixed, fault.BindingRejected, fault.VersionConflict},
+		Errors: []fault.Code{fault.ToolNameInvalid, fault.ToolNameTaken, fault.ValueInvalid, fault.WritesNotServed, fault.GateFixed, fault.BindingRejected, fault.VersionConflict},
 	}, func(ctx context.Context, p auth.Principal, in *patchSkillInput) (api.Skill, error) {
 		agent, skill := in.ids()
 		return c.PatchSkill(ctx, p, agent, skill, in.Body)

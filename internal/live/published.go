@@ -170,6 +170,14 @@ func (e *Engine) Swap(t *Table) {
 	e.drift.forget(t)
 }
 
+// Runner is the database behind an organisation's connection, nil without one.
+func (e *Engine) Runner(org id.Org, kind schema.Kind) Runner {
+	if c := e.published.load().Connections[ConnectionKey{Org: org, Kind: kind}]; c != nil {
+		return c.Runner
+	}
+	return nil
+}
+
 // LiveVersion is the version that a new conversation of this agent would get.
 func (e *Engine) LiveVersion(org id.Org, agent id.Agent) (*Version, bool) {
 	v, ok := e.published.load().Live[agent]

@@ -20,7 +20,6 @@ import (
 	"flowyte/internal/config"
 	"flowyte/internal/control"
 	"flowyte/internal/egress"
-	"flowyte/internal/fault"
 	"flowyte/internal/httpapi"
 	"flowyte/internal/live"
 	"flowyte/internal/schema"
@@ -103,7 +102,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	})
 	httpapi.Register(s.api, service, s.engine)
 	s.http = httpapi.NewServer(s.api, o.MaxConnections, o.Log)
-	s.start()
+	s.start(o.KeepEvents)
 	return s, nil
 }
 
@@ -166,10 +165,10 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 	return behind.Service, behind.Load(ctx)
 }
 
-func (s *Server) start() {
+func (s *Server) start(keepEvents time.Duration) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.sweeping, s.served = stop, make(chan struct{}), make(chan error, 1)
-	go s.sweep(ctx)
+	go s.sweep(ctx, keepEvents)
 	go func() {
 		err := s.http.Serve(s.listener)
 		if errors.Is(err, http.ErrServerClosed) {
@@ -179,8 +178,8 @@ func (s *Server) start() {
 	}()
 }
 
-// sweep ends idle conversations and forgets old idempotency records.
-func (s *Server) sweep(ctx context.Context) {
+// sweep ends idle conversations and forgets what is older than it is kept.
+func (s *Server) sweep(ctx context.Context, keepEvents time.Duration) {
 	defer close(s.sweeping)
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -190,8 +189,12 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 			s.engine.Sweep()
-			if err := s.store.PruneRequests(ctx); err != nil {
-				s.log.Warn("old idempotency records could not be removed", "code", fault.CodeOf(err))
+			err := s.store.PruneRequests(ctx)
+			if keepEvents > 0 {
+				err = errors.Join(err, s.store.PruneConversations(ctx, time.Now().Add(-keepEvents)))
+			}
+			if err != nil {
+				s.log.Warn("old records could not be removed", "error", err)
 			}
 		}
 	}

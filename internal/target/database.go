@@ -48,6 +48,9 @@ type Database struct {
 // Organisation owns the connection.
 func (d *Database) Organisation() id.Org { return d.org }
 
+// Warmed tells whether there is a session for reads, in use or waiting.
+func (d *Database) Warmed() bool { return d.reads.members.Stat().TotalResources() > 0 }
+
 // Trouble is why the last attempt to connect for reads failed; nil when it did
 // not, or there was none. It asks nobody.
 func (d *Database) Trouble() error { return d.reads.gate.trouble() }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"crypto/x509"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"flowyte/internal/fault"
 	"flowyte/internal/privatedb"
 	"flowyte/internal/schema"
+	"flowyte/internal/secret"
 	"flowyte/internal/target"
 	"flowyte/internal/target/postgres"
 	"flowyte/internal/target/targettest"
@@ -29,6 +31,11 @@ func TestOpenFaults(t *testing.T) {
 		return c
 	}
 	foreign := egresstest.NewAuthority(t, egresstest.Certificate{})
+	// Reading the system's authorities takes a busy machine longer than a
+	// connection may.
+	if _, err := x509.SystemCertPool(); err != nil {
+		t.Fatal(err)
+	}
 	nobody := egresstest.Listen(t, "127.0.0.1:0", nil)
 	nobody.Close()
 	tests := map[string]struct {
@@ -66,6 +73,29 @@ func TestOpenFaults(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+func TestOpenFaultsBehindAPooler(t *testing.T) {
+	db := dbtest.Postgres(t)
+	creds := pooled(t, db, reader(t, db))
+	change := func(f func(c *target.Credentials)) *target.Credentials {
+		c := *creds
+		f(&c)
+		return &c
+	}
+	for name, test := range map[string]struct {
+		creds *target.Credentials
+		want  fault.Code
+	}{
+		"good":             {creds, ""},
+		"wrong password":   {change(func(c *target.Credentials) { c.Password = secret.New("x") }), fault.CredentialsRejected},
+		"wrong user":       {change(func(c *target.Credentials) { c.User = "nobody" }), fault.CredentialsRejected},
+		"unknown database": {change(func(c *target.Credentials) { c.Database = "nothing" }), fault.DatabaseUnknown},
+	} {
+		if got, _ := tryOpen(t, t.Context(), test.creds); got != test.want {
+			t.Errorf("%s: %q instead of %q", name, got, test.want)
+		}
+	}
 }
 
 func host(t *testing.T, name string) egress.Host {

@@ -79,8 +79,13 @@ func gone(err error) {
 	}
 }
 
-// silence says nothing until the client leaves.
-func (p *peer) silence() { _, _ = io.Copy(io.Discard, p.Conn) }
+// silence says nothing until the client leaves. A spoiled connection ends
+// instead, so that nobody waits for bytes that were lost.
+func (p *peer) silence() {
+	if !p.spoiled {
+		_, _ = io.Copy(io.Discard, p.Conn)
+	}
+}
 
 func (p *peer) write(b ...byte) {
 	_, err := p.Conn.Write(b)

@@ -226,6 +226,22 @@ func TestKilledBackend(t *testing.T) {
 	})
 }
 
+func TestBackendKilledAtWork(t *testing.T) {
+	lanes(t, func(t *testing.T, db *dbtest.Database, creds *target.Credentials) {
+		s := open(t, creds, target.ForReads)
+		done := make(chan error, 1)
+		go func() {
+			done <- s.Run(t.Context(), read(`SELECT pg_sleep(60)::text WHERE $1::int4 = 1`, 1, 1, 1), targettest.Text("1"), targettest.Discard{})
+		}()
+		targettest.Eventually(t, 5*time.Second, "killed", func() bool {
+			return len(db.Query(t, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+creds.User+`' AND state = 'active' AND query LIKE '%pg_sleep(60)%'`)) > 0
+		})
+		if err := <-done; !fault.Is(err, fault.ConnectionLost) || !s.Broken() {
+			t.Errorf("%v: %v, broken %v", err, fault.Cause(err), s.Broken())
+		}
+	})
+}
+
 func TestSelect(t *testing.T) {
 	lanes(t, func(t *testing.T, db *dbtest.Database, creds *target.Credentials) {
 		s := open(t, creds, target.ForCatalog)

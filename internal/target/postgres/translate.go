@@ -148,12 +148,12 @@ func codeOf(state string) fault.Code {
 		return fault.PermissionDenied
 	case "57014", "55P03":
 		return fault.DatabaseTimeout
-	case "57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006":
+	case "57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006", stateProtocolViolation:
+		// A protocol violation is how poolers report a server connection that
+		// died on them; servers themselves have no reason to send it.
 		return fault.ConnectionLost
 	case "53300", "53400":
 		return fault.ServerBusy
-	case stateProtocolViolation:
-		return fault.ProtocolError
 	}
 	return fault.DatabaseError
 }
