@@ -56,6 +56,11 @@ build:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/live/... ./internal/auth/... ./internal/egress/... ./internal/plan/...
 
+## bench-discover: schemas of 100 to 10,000 tables against the bare catalogue queries
+.PHONY: bench-discover
+bench-discover:
+	$(GO) test -run '^$$' -bench Discover -benchtime 5x -timeout 30m ./internal/discover
+
 ## fuzz: every fuzz target for T each (T=60s)
 .PHONY: fuzz
 fuzz:
