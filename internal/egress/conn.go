@@ -34,8 +34,7 @@ type Conn struct {
 	// left is one more than what the peer may still send: the read that gets
 	// the extra byte proves that the budget was passed, while a peer that used
 	// exactly its budget is not punished.
-	left     atomic.Int64
-	received atomic.Int64
+	left atomic.Int64
 
 	mu    sync.Mutex // guards the deadlines; never taken by Read or Write
 	stage time.Time
@@ -57,15 +56,10 @@ func (c *Conn) grant(bytes int64) { c.left.Store(bytes + 1) }
 // Ready ends the phase until ready: from here the statement budget holds.
 func (c *Conn) Ready() { c.grant(StatementBudget) }
 
-// BeginStatement starts a new statement with a full StatementBudget.
-func (c *Conn) BeginStatement() { c.grant(StatementBudget) }
-
-// BeginStatementUpTo starts a statement with a budget of its own, for the
-// catalogue queries of discovery, whose answers grow with the schema.
+// BeginStatementUpTo starts a new statement with a full budget: StatementBudget
+// as a rule, more for the catalogue queries of discovery, whose answers grow
+// with the schema.
 func (c *Conn) BeginStatementUpTo(bytes int64) { c.grant(bytes) }
-
-// Received is the number of bytes that the peer has sent so far.
-func (c *Conn) Received() int64 { return c.received.Load() }
 
 // Read reads within the budget. Past it the error is ErrBudget and the
 // connection is closed.
@@ -78,7 +72,6 @@ func (c *Conn) Read(b []byte) (int, error) {
 		b = b[:left]
 	}
 	n, err := c.Conn.Read(b)
-	c.received.Add(int64(n))
 	if c.left.Add(-int64(n)) <= 0 && n > 0 {
 		c.Close()
 		return 0, ErrBudget

@@ -89,28 +89,6 @@ func (g *Guard) DialAddr(ctx context.Context, to netip.AddrPort) (*Conn, error) 
 	return g.connect(ctx, []netip.Addr{to.Addr()}, to.Port())
 }
 
-// DialFunc is the shape in which database drivers take a dialer. A driver's
-// first connection, whose address is host:port, goes to the host; an address
-// that is already an IP and a port, as drivers use for a cancel, goes there.
-// Whatever else the driver asks for is refused.
-func (g *Guard) DialFunc(host Host, port uint16) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		var conn *Conn
-		var err error
-		if to, perr := netip.ParseAddrPort(addr); perr == nil {
-			conn, err = g.DialAddr(ctx, to)
-		} else if addr == net.JoinHostPort(host.String(), fmt.Sprint(port)) {
-			conn, err = g.Dial(ctx, host, port)
-		} else {
-			err = fault.New(fault.HostInvalid)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return conn, nil
-	}
-}
-
 // NoLookup is the lookup function for drivers that insist on one: the name goes
 // unchanged to the dialer, which resolves it once.
 func NoLookup(_ context.Context, host string) ([]string, error) { return []string{host}, nil }

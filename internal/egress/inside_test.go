@@ -70,6 +70,14 @@ func TestNamesByAddress(t *testing.T) {
 	}
 }
 
+// TestBudgets are the figures that are promised; the tests of behaviour allow
+// for a busy machine.
+func TestBudgets(t *testing.T) {
+	if lookupBudget > time.Second || connectBudget > 1500*time.Millisecond || ReadyBudget > 1<<20 || StatementBudget > 8<<20 {
+		t.Error("a budget is above its promise")
+	}
+}
+
 // TestConnectBudget: addresses that swallow packets cost the connect budget
 // once, not each, and a good one behind a silent one is reached.
 func TestConnectBudget(t *testing.T) {
@@ -77,7 +85,7 @@ func TestConnectBudget(t *testing.T) {
 	g := NewGuard(Policy{allow: []netip.Prefix{netip.MustParsePrefix("127.0.1.0/24")}}, ResolverOptions{})
 	start := time.Now()
 	_, err := g.connect(t.Context(), slices.Repeat([]netip.Addr{silent.Addr()}, 64), silent.Port())
-	if took := time.Since(start); !fault.Is(err, fault.Unreachable) || took > connectBudget+300*time.Millisecond {
+	if took := time.Since(start); !fault.Is(err, fault.Unreachable) || took > connectBudget+time.Second {
 		t.Errorf("64 silent addresses: %v after %v", err, took)
 	}
 	good, err := net.Listen("tcp", netip.AddrPortFrom(netip.MustParseAddr("127.0.1.2"), silent.Port()).String())

@@ -64,7 +64,7 @@ func TestDialBrokenDNS(t *testing.T) {
 		wg.Go(func() {
 			h := name + ".example.com"
 			l.dns.Script(h, reply)
-			within(t, 1300*time.Millisecond, name, func() {
+			within(t, 2*time.Second, name, func() {
 				if code := l.dial(t, h, trap.Port()); code != fault.HostUnresolvable {
 					t.Errorf("%s: %q, want host_unresolvable", name, code)
 				}
@@ -182,7 +182,7 @@ func TestDialSecondServer(t *testing.T) {
 	for name, first := range map[string]netip.AddrPort{"mute": mute.Addr(), "broken": broken.Addr(), "dead": dead.Addr()} {
 		g := egress.NewGuard(policy(t, egress.Options{Allow: prefixes("127.0.1.0/24")}),
 			egress.ResolverOptions{Servers: []netip.AddrPort{first, good.Addr()}})
-		within(t, 900*time.Millisecond, name, func() {
+		within(t, 2*time.Second, name, func() {
 			conn, err := g.Dial(t.Context(), host(t, "db.example.com"), target.Port())
 			if err != nil {
 				t.Errorf("%s: %v", name, fault.Cause(err))
@@ -200,7 +200,7 @@ func TestDialCallersDeadline(t *testing.T) {
 	l.dns.Script("mute.example.com", egresstest.Reply{Silent: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	within(t, 400*time.Millisecond, "the lookup", func() {
+	within(t, 900*time.Millisecond, "the lookup", func() {
 		if _, err := l.guard.Dial(ctx, host(t, "mute.example.com"), 65000); !fault.Is(err, fault.HostUnresolvable) {
 			t.Errorf("%v", err)
 		}
