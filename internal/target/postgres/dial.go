@@ -30,8 +30,9 @@ type dialer struct {
 	creds *target.Credentials
 	tls   egress.TLSOptions
 
-	raw *egress.Conn
-	key egress.Pin
+	raw    *egress.Conn
+	screen *screen
+	key    egress.Pin
 	// ready is set when the session is. Before, there is nothing to cancel,
 	// though the driver would try.
 	ready atomic.Bool
@@ -92,7 +93,14 @@ func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
 
 // frontend is the driver's BuildFrontend.
 func (d *dialer) frontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
-	return pgproto3.NewFrontend(newScreen(r), w)
+	d.screen = newScreen(r)
+	return pgproto3.NewFrontend(d.screen, w)
+}
+
+// passwordRefused tells whether the server broke off between its challenge and
+// its own proof, which is where a wrong password shows.
+func (d *dialer) passwordRefused() bool {
+	return d.screen != nil && d.screen.challenged && !d.screen.proven
 }
 
 // sslRequest asks a PostgreSQL server for TLS; it is all that is ever sent in

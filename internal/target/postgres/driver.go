@@ -40,14 +40,16 @@ func loginFor(c *target.Credentials, purpose target.Purpose) login {
 func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Credentials, purpose target.Purpose) (target.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, target.ConnectLimit)
 	defer cancel()
-	s, err := connect(ctx, guard, creds, purpose, directParameters(purpose))
-	if slices.Contains(parameterRefusals, stateOf(err)) {
-		if s, err = connect(ctx, guard, creds, purpose, pooledParameters()); s != nil {
+	d := &dialer{guard: guard, creds: creds, tls: creds.TLS}
+	s, err := connect(ctx, d, purpose, directParameters(purpose))
+	if slices.Contains(parameterRefusals, stateOf(err)) && !d.passwordRefused() {
+		d = &dialer{guard: guard, creds: creds, tls: creds.TLS}
+		if s, err = connect(ctx, d, purpose, pooledParameters()); s != nil {
 			s.pooled = true
 		}
 	}
 	if err != nil {
-		return nil, connectFault(ctx, err)
+		return nil, connectFault(ctx, err, d.passwordRefused())
 	}
 	if err := s.greet(ctx); err != nil {
 		if s.Broken() {
@@ -62,14 +64,14 @@ func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Crede
 }
 
 // parameterRefusals are the SQLSTATEs with which poolers turn a startup
-// parameter away; a server itself knows all of ours.
+// parameter away; a server itself knows all of ours. One that comes in answer
+// to the password is another matter: it must not be sent a second time.
 var parameterRefusals = []string{stateProtocolViolation, stateFeatureNotSupported, "42704", "22023", "55P02"}
 
 // connect makes the driver's connection. Its error is the driver's own, with
 // everything in it that must not be shown.
-func connect(ctx context.Context, guard *egress.Guard, creds *target.Credentials, purpose target.Purpose, parameters map[string]string) (*Session, error) {
-	d := &dialer{guard: guard, creds: creds, tls: creds.TLS}
-	config, err := buildConfig(creds, loginFor(creds, purpose), parameters, d)
+func connect(ctx context.Context, d *dialer, purpose target.Purpose, parameters map[string]string) (*Session, error) {
+	config, err := buildConfig(d.creds, loginFor(d.creds, purpose), parameters, d)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err)
 	}

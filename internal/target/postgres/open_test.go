@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"crypto/x509"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,8 +93,16 @@ func TestOpenFaultsBehindAPooler(t *testing.T) {
 		"wrong user":       {change(func(c *target.Credentials) { c.User = "nobody" }), fault.CredentialsRejected},
 		"unknown database": {change(func(c *target.Credentials) { c.Database = "nothing" }), fault.DatabaseUnknown},
 	} {
-		if got, _ := tryOpen(t, t.Context(), test.creds); got != test.want {
+		dials := 0
+		count := egress.OnDial(func(netip.AddrPort) { dials++ })
+		got, _ := tryOpen(t, t.Context(), test.creds, count)
+		if got != test.want {
 			t.Errorf("%s: %q instead of %q", name, got, test.want)
+		}
+		// Once with the startup parameters and once without: a password that is
+		// wrong is proven wrong once.
+		if dials != 2 {
+			t.Errorf("%s: %d connections", name, dials)
 		}
 	}
 }

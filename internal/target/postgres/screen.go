@@ -46,9 +46,10 @@ type screen struct {
 	whole []byte // the judged message, header included
 	next  []byte // what is left of whole for the driver
 
-	proven    bool // the server has shown that it knows the password
-	greetings int
-	statuses  int
+	challenged bool // the server has asked us to prove the password
+	proven     bool // the server has shown that it knows it, too
+	greetings  int
+	statuses   int
 
 	header [5]byte
 	have   int // bytes of header read
@@ -131,6 +132,7 @@ func (s *screen) authentication(body []byte) error {
 			}
 		}
 	case authSASLContinue:
+		s.challenged = true
 		return affordable(data)
 	case authSASLFinal:
 		// The driver verifies the signature before it asks for more bytes.

@@ -85,8 +85,9 @@ func innermost(err error) error {
 }
 
 // connectFault translates what the driver says of an attempt to connect. TLS
-// and the dialer's refusals are faults already.
-func connectFault(ctx context.Context, err error) *fault.Error {
+// and the dialer's refusals are faults already. Poolers have one SQLSTATE for
+// everything; there passwordRefused tells what it was about.
+func connectFault(ctx context.Context, err error, passwordRefused bool) *fault.Error {
 	if f, ok := fault.As(err); ok {
 		return f
 	}
@@ -95,6 +96,11 @@ func connectFault(ctx context.Context, err error) *fault.Error {
 	case "":
 	case "28P01", "28000":
 		return fault.Wrap(fault.CredentialsRejected, cause)
+	case stateProtocolViolation:
+		if passwordRefused {
+			return fault.Wrap(fault.CredentialsRejected, cause)
+		}
+		return fault.Wrap(fault.DatabaseUnknown, cause)
 	case "3D000", "42501": // no such database, or no right to connect to it
 		return fault.Wrap(fault.DatabaseUnknown, cause)
 	case "53300", "53400":
