@@ -44,7 +44,7 @@ func readView(definition string) viewText {
 	for more := r.next(); more; {
 		more = r.token()
 	}
-	if len(r.frames) != 1 || len(r.text.columns) == 0 {
+	if r.unclosed || len(r.frames) != 1 || len(r.text.columns) == 0 {
 		r.text.unclear = true
 	}
 	return r.text

@@ -18,12 +18,13 @@ type scanner struct {
 	rest string
 	kind tokenKind
 	text string // without quotes and escapes
+	// unclosed: a quote was opened and the text ended before it was closed.
+	unclosed bool
 }
 
 func newScanner(sql string) *scanner { return &scanner{rest: sql} }
 
-// next moves to the next token, false at the end. White space is skipped; what
-// is never closed ends with the text.
+// next moves to the next token, false at the end. White space is skipped.
 func (s *scanner) next() bool {
 	s.rest = strings.TrimLeft(s.rest, " \t\r\n")
 	if s.rest == "" {
@@ -69,7 +70,7 @@ func (s *scanner) quoted(quote byte) {
 			i++
 		}
 	}
-	s.text, s.rest = text.String(), ""
+	s.text, s.rest, s.unclosed = text.String(), "", true
 }
 
 func wordByte(b byte) bool {
