@@ -160,35 +160,47 @@ func TestProperties(t *testing.T) {
 	}
 	compiled, rejected := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		db := databases(t)
-		b := bindings(t, db)
-		before := encode(t, db, b)
-		p, findings := compile.Compile(b, db, schema.Scope{})
-		if encode(t, db, b) != before {
-			t.Fatal("compiling changed its input")
-		}
-		again, sameFindings := compile.Compile(b, db, schema.Scope{})
-		if encode(t, p, findings) != encode(t, again, sameFindings) {
-			t.Fatal("compiled twice, two answers")
-		}
-		if (p == nil) != binding.Rejected(findings) {
-			t.Fatalf("a plan and its findings disagree: %v, %v", p, findings)
-		}
-		for _, f := range findings {
-			if _, ok := binding.Lookup(binding.Code(f.Code)); !ok || strings.Contains(f.Message+f.Fix+strings.Join(f.Candidates, ""), mark) {
-				t.Fatalf("finding %+v", f)
-			}
-		}
-		if p == nil {
+		if property(t) {
+			compiled++
+		} else {
 			rejected++
-			return
 		}
-		compiled++
-		checkPlan(t, p)
 	})
 	if compiled < 100 || rejected < 100 {
 		t.Errorf("%d compiled and %d rejected: the property saw too little", compiled, rejected)
 	}
+}
+
+// FuzzCompile is the same property, led by coverage.
+func FuzzCompile(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { property(t) }))
+}
+
+// property checks one database and one binding, and tells whether it compiled.
+func property(t *rapid.T) bool {
+	db := databases(t)
+	b := bindings(t, db)
+	before := encode(t, db, b)
+	p, findings := compile.Compile(b, db, schema.Scope{})
+	if encode(t, db, b) != before {
+		t.Fatal("compiling changed its input")
+	}
+	again, sameFindings := compile.Compile(b, db, schema.Scope{})
+	if encode(t, p, findings) != encode(t, again, sameFindings) {
+		t.Fatal("compiled twice, two answers")
+	}
+	if (p == nil) != binding.Rejected(findings) {
+		t.Fatalf("a plan and its findings disagree: %v, %v", p, findings)
+	}
+	for _, f := range findings {
+		if _, ok := binding.Lookup(binding.Code(f.Code)); !ok || strings.Contains(f.Message+f.Fix+strings.Join(f.Candidates, ""), mark) {
+			t.Fatalf("finding %+v", f)
+		}
+	}
+	if p != nil {
+		checkPlan(t, p)
+	}
+	return p != nil
 }
 
 func checkPlan(t *rapid.T, p *plan.Plan) {
