@@ -101,7 +101,7 @@ func (d *Database) WithSession(ctx context.Context, purpose Purpose, f func(Sess
 	}
 	defer p.put(res)
 	err = res.Value().call(f)
-	p.learn(err)
+	p.learn(res.Value(), err)
 	return err
 }
 

@@ -192,6 +192,19 @@ func TestTimeoutsEmptyThePool(t *testing.T) {
 	})
 }
 
+// A server that ends a statement itself is alive.
+func TestReportedTimeoutsKeepThePool(t *testing.T) {
+	d := &driver{run: func(context.Context, *session, target.RowSink) error { return fault.New(fault.DatabaseTimeout) }}
+	one(t, target.Options{}, d, func(t *testing.T, db *target.Database) {
+		for range 5 {
+			wantCode(t, ask(t, db), fault.DatabaseTimeout)
+		}
+		if d.tries() != 1 {
+			t.Errorf("%d sessions", d.tries())
+		}
+	})
+}
+
 // A panic anywhere in the driver costs its session and nothing else, however
 // often.
 func TestPanics(t *testing.T) {

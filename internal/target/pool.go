@@ -109,25 +109,28 @@ func (p *pool) run(ctx context.Context, res *puddle.Resource[*member], pl *plan.
 	}
 	err = m.run(ctx, pl, args, sink)
 	rows = m.rows
-	p.learn(err)
+	p.learn(m, err)
 	p.put(res)
 	return rows, err
 }
 
-// learn draws conclusions about the other sessions.
-func (p *pool) learn(err error) {
-	switch fault.CodeOf(err) {
-	case fault.ConnectionLost:
+// learn draws conclusions about the other sessions from what happened on one.
+// A timeout that the server itself reported is an answer like any other.
+func (p *pool) learn(m *member, err error) {
+	switch {
+	case err == nil:
+	case fault.Is(err, fault.ConnectionLost):
 		p.members.Reset()
-	case fault.DatabaseTimeout:
+		return
+	case fault.Is(err, fault.DatabaseTimeout) && m.broken():
 		if p.timeouts.Add(1) >= resetAfter {
 			p.timeouts.Store(0)
 			p.members.Reset()
 		}
-	default:
-		if p.timeouts.Load() != 0 {
-			p.timeouts.Store(0)
-		}
+		return
+	}
+	if p.timeouts.Load() != 0 {
+		p.timeouts.Store(0)
 	}
 }
 
