@@ -142,7 +142,8 @@ func fillSkill(sk *store.Skill, b binding.Binding, p *plan.Plan, set settings) (
 	return nil
 }
 
-// explain prepares the statement on the live server and returns its plan.
+// explain prepares the statement on the live server, as the user who will run
+// it, and returns its plan.
 func (s *Service) explain(ctx context.Context, org id.Org, kind schema.Kind, p *plan.Plan) (*api.QueryPlan, error) {
 	conn, err := s.store.Connection(ctx, org, kind)
 	if err != nil {
@@ -153,7 +154,11 @@ func (s *Service) explain(ctx context.Context, org id.Org, kind schema.Kind, p *
 		return nil, fault.New(fault.CredentialCorrupt)
 	}
 	var e *target.Explanation
-	err = pool.WithSession(ctx, target.ForCatalog, func(session target.Session) error {
+	purpose := target.ForCatalog
+	if p.Action != plan.Read {
+		purpose = target.ForWrites
+	}
+	err = pool.WithSession(ctx, purpose, func(session target.Session) error {
 		e, err = session.Explain(ctx, p)
 		return err
 	})

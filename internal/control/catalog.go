@@ -173,7 +173,34 @@ func (s *Service) readCatalog(ctx context.Context, c store.Connection, progress 
 		db, err = discover.Discover(ctx, session, c.Kind, discover.Options{Server: session.Server(), At: s.now().UTC(), Progress: progress})
 		return err
 	})
-	return db, err
+	if err != nil {
+		return nil, err
+	}
+	s.askWriter(ctx, c, pool, db)
+	return db, nil
+}
+
+// askWriter asks the user of writes, where there is one of its own, what it may
+// write. When it cannot be asked, nothing counts as writable until the next
+// discovery: reads do not depend on it, and the other user's rights say nothing.
+func (s *Service) askWriter(ctx context.Context, c store.Connection, pool *target.Database, db *schema.Database) {
+	if !pool.SeparateWriter() {
+		return
+	}
+	err := pool.WithSession(ctx, target.ForWrites, func(session target.Session) error {
+		return discover.WriteRights(ctx, session, db)
+	})
+	if err == nil {
+		return
+	}
+	s.log.Warn("the user of writes could not be asked for its rights", "connectionId", c.ID, "code", fault.CodeOf(err))
+	for i := range db.Objects {
+		o := &db.Objects[i]
+		o.CanInsert, o.CanUpdate = false, false
+		for j := range o.Fields {
+			o.Fields[j].CanInsert, o.Fields[j].CanUpdate = false, false
+		}
+	}
 }
 
 func countSchema(c *catalog) api.Discovered {

@@ -48,6 +48,9 @@ type Database struct {
 // Organisation owns the connection.
 func (d *Database) Organisation() id.Org { return d.org }
 
+// SeparateWriter tells whether writes have a user of their own.
+func (d *Database) SeparateWriter() bool { return d.creds.WriteUser != d.creds.User }
+
 // Warmed tells whether there is a session for reads, in use or waiting.
 func (d *Database) Warmed() bool { return d.reads.members.Stat().TotalResources() > 0 }
 
@@ -172,7 +175,7 @@ func (d *Database) pool(purpose Purpose) (*pool, error) {
 	}
 	if d.writes == nil {
 		g := d.reads.gate
-		if d.creds.WriteUser != d.creds.User {
+		if d.SeparateWriter() {
 			g = &gate{} // another user's password is another matter
 		}
 		d.writes = newPool(d, ForWrites, g, d.fleet.options.Writes)
