@@ -10,7 +10,6 @@ import (
 	"flowyte/internal/fault"
 	"flowyte/internal/id"
 	"flowyte/internal/live"
-	"flowyte/internal/plan"
 	"flowyte/internal/schema"
 	"flowyte/internal/secret"
 	"flowyte/internal/store"
@@ -33,9 +32,9 @@ func (s *Service) DraftVersion(ctx context.Context, p auth.Principal, agent id.A
 		if err != nil {
 			return nil, err
 		}
-		compiled := new(plan.Plan)
-		if err := json.Unmarshal(r.Plan, compiled); err != nil {
-			return nil, fault.Wrap(fault.StoreDamaged, err)
+		compiled, err := readPlan(r.Plan)
+		if err != nil {
+			return nil, err
 		}
 		skills = append(skills, frozenSkill{Skill: v, Plan: compiled})
 	}

@@ -33,6 +33,30 @@ type frozenSkill struct {
 	Plan  *plan.Plan `json:"plan"`
 }
 
+// UnmarshalJSON reads the plan as every kept plan is read: one that this
+// release does not fully understand is an error.
+func (f *frozenSkill) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Skill api.Skill       `json:"skill"`
+		Plan  json.RawMessage `json:"plan"`
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	p, err := plan.Decode(raw.Plan)
+	f.Skill, f.Plan = raw.Skill, p
+	return err
+}
+
+// readPlan reads the plan of a skill as the store keeps it.
+func readPlan(kept json.RawMessage) (*plan.Plan, error) {
+	p, err := plan.Decode(kept)
+	if err != nil {
+		return nil, fault.Wrap(fault.StoreDamaged, err)
+	}
+	return p, nil
+}
+
 func readFrozen(v store.Version) (frozen, error) {
 	var f frozen
 	if v.Format != frozenFormat {

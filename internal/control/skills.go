@@ -214,19 +214,22 @@ func (s *Service) Suspend(ctx context.Context, p auth.Principal, agent id.Agent,
 // viewSkill renders a skill with its present standing.
 func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, error) {
 	var (
-		compiled plan.Plan
-		b        binding.Binding
-		set      settings
+		b   binding.Binding
+		set settings
 	)
+	compiled, err := readPlan(sk.Plan)
+	if err != nil {
+		return api.Skill{}, err
+	}
 	for _, part := range []struct {
 		from []byte
 		to   any
-	}{{sk.Plan, &compiled}, {sk.Binding, &b}, {sk.Settings, &set}} {
+	}{{sk.Binding, &b}, {sk.Settings, &set}} {
 		if err := json.Unmarshal(part.from, part.to); err != nil {
 			return api.Skill{}, fault.Wrap(fault.StoreDamaged, err)
 		}
 	}
-	reason, err := s.standing(ctx, sk, &compiled)
+	reason, err := s.standing(ctx, sk, compiled)
 	if err != nil {
 		return api.Skill{}, err
 	}
@@ -237,7 +240,7 @@ func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, err
 	v := api.Skill{
 		ID: string(sk.ID), AgentID: string(sk.AgentID), OrganizationID: string(sk.OrgID), Name: sk.Name, ToolName: sk.ToolName,
 		Description: b.Description, SkillType: "native_sql", ParametersSchema: compiled.ParametersSchema(nil),
-		RequiredParams: compiled.RequiredParams(), ExecutionConfig: viewExecution(sk, &compiled, set.QueryPlan), Binding: sk.Binding,
+		RequiredParams: compiled.RequiredParams(), ExecutionConfig: viewExecution(sk, compiled, set.QueryPlan), Binding: sk.Binding,
 		IsWrite: b.IsWrite, RequiresVerifiedIdentity: set.RequiresVerifiedIdentity, RequiresConfirmation: set.RequiresConfirmation,
 		NonParallelizable: set.NonParallelizable, Channels: channelsOrAll(set.Channels), ErrorHandling: errorHandling(), IsEnabled: sk.Enabled,
 		Status: statusOf(sk, reason), StatusReason: reason, Warnings: set.Warnings,

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 
 	"flowyte/api"
@@ -155,11 +154,11 @@ func (s *Service) affected(ctx context.Context, org id.Org, kind schema.Kind) ([
 	}
 	list := []api.AffectedSkill{}
 	for _, sk := range skills {
-		var p plan.Plan
-		if err := json.Unmarshal(sk.Plan, &p); err != nil {
-			return nil, fault.Wrap(fault.StoreDamaged, err)
+		p, err := readPlan(sk.Plan)
+		if err != nil {
+			return nil, err
 		}
-		reason, err := s.standing(ctx, sk, &p)
+		reason, err := s.standing(ctx, sk, p)
 		if err != nil {
 			return nil, err
 		}
