@@ -237,7 +237,15 @@ type Scoping struct {
 	AllowedViews   []string                     `json:"allowedViews"`
 	ColumnClasses  map[string]map[string]string `json:"columnClasses"`
 	Unmatched      []string                     `json:"unmatched"`
+	Renamed        []RenamedBlock               `json:"renamed"`
 	AffectedSkills []AffectedSkill              `json:"affectedSkills"`
+}
+
+// RenamedBlock is an entry that goes on blocking what was renamed: `table` or
+// `table.column`, as it was written and as it is called now.
+type RenamedBlock struct {
+	Entry string `json:"entry"`
+	Now   string `json:"now"`
 }
 
 // ScopingPatch replaces each top-level key it carries; null clears it.

@@ -69,7 +69,7 @@ func (s *Service) Scoping(ctx context.Context, p auth.Principal, kind schema.Kin
 func (s *Service) viewScoping(ctx context.Context, org id.Org, kind schema.Kind, scope schema.Scope) (api.Scoping, error) {
 	v := api.Scoping{
 		BlockedTables: orEmpty(scope.BlockedTables), BlockedColumns: scope.BlockedColumns, AllowedViews: orEmpty(scope.AllowedViews),
-		ColumnClasses: scope.ColumnClasses, Unmatched: []string{},
+		ColumnClasses: scope.ColumnClasses, Unmatched: []string{}, Renamed: []api.RenamedBlock{},
 	}
 	if v.BlockedColumns == nil {
 		v.BlockedColumns = map[string][]string{}
@@ -81,11 +81,25 @@ func (s *Service) viewScoping(ctx context.Context, org id.Org, kind schema.Kind,
 	switch {
 	case err == nil:
 		v.Unmatched = orEmpty(scope.Unmatched(c.whole))
+		v.Renamed = viewRenames(&scope, c.whole)
 	case !fault.Is(err, fault.NotConnected) && !fault.Is(err, fault.NotDiscovered):
 		return v, err
 	}
 	v.AffectedSkills, err = s.affected(ctx, org, kind)
 	return v, err
+}
+
+// viewRenames tells where blocks went along with what they hold.
+func viewRenames(scope *schema.Scope, db *schema.Database) []api.RenamedBlock {
+	list := []api.RenamedBlock{}
+	for _, r := range scope.Renamed(db) {
+		b := api.RenamedBlock{Entry: r.RuleTable, Now: db.PublicNameOf(r.Schema, r.Object)}
+		if r.Column != "" {
+			b.Entry, b.Now = r.RuleTable+"."+r.RuleColumn, b.Now+"."+r.Column
+		}
+		list = append(list, b)
+	}
+	return list
 }
 
 // SetScoping replaces each list that the patch carries; null clears it. It

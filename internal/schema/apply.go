@@ -73,6 +73,19 @@ func (b *blocks) renames() []Rename {
 	return list
 }
 
+// Renamed lists the blocks that hold something in this database under another
+// name than their entry's, as of the last Refresh, in the order of the names
+// now.
+func (s *Scope) Renamed(db *Database) []Rename {
+	var list []Rename
+	for i := range s.Resolved {
+		if b := &s.Resolved[i]; b.Reason == BlockedByRename && b.Identity == db.Server.Identity {
+			list = append(list, Rename{b.RuleTable, b.RuleColumn, b.Schema, b.Object, b.Column})
+		}
+	}
+	return list
+}
+
 func compareResolved(a, b ResolvedBlock) int {
 	return cmp.Or(
 		cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Object, b.Object),
