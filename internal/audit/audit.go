@@ -6,6 +6,7 @@ package audit
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -188,15 +189,9 @@ func (w *Writer) written(b *batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := len(b.events)
-	clear(w.events[:n])
-	clear(w.of[:n])
-	switch {
-	case n < len(w.events):
-		w.events, w.of = w.events[n:], w.of[n:]
-	case cap(w.events) > 4*maxBatch: // the memory of a bad hour
+	w.events, w.of = slices.Delete(w.events, 0, n), slices.Delete(w.of, 0, n)
+	if len(w.events) == 0 && cap(w.events) > 4*maxBatch { // the memory of a bad hour
 		w.events, w.of = nil, nil
-	default:
-		w.events, w.of = w.events[:0], w.of[:0]
 	}
 }
 

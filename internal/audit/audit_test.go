@@ -238,11 +238,11 @@ func TestBackPressure(t *testing.T) {
 		if diff := cmp.Diff(upTo(maxBuffered), seqs(k.store.all())); diff != "" {
 			t.Error(diff)
 		}
+		if n := cap(k.Writer.events); n > 4*maxBatch {
+			t.Errorf("the memory of the outage is kept: room for %d", n)
+		}
 		if k.Full() || !k.Event(c, event(maxBuffered+1)) || !strings.Contains(k.log.String(), "receipts are written again") {
 			t.Errorf("no recovery: %s", k.log)
-		}
-		if k.Writer.events != nil && cap(k.Writer.events) > 4*maxBatch {
-			t.Error("the memory of the outage is kept")
 		}
 	})
 }
@@ -274,12 +274,27 @@ func TestStateOfWhatDidNotFit(t *testing.T) {
 		}
 		ended := k.start(t)
 		k.engine.End(ended)
+		for range maxBatch {
+			k.start(t)
+		}
 		<-time.After(time.Second) // some attempts, after which it must still be there
 		k.store.fail(nil)
 		<-time.After(2 * flushEvery)
 		synctest.Wait()
 		if r := k.store.last(ended.ID); r.EndedAt.IsZero() {
 			t.Errorf("stored as %+v", r)
+		}
+		known := map[id.Conversation]bool{}
+		for _, batch := range k.store.records {
+			if len(batch) > maxBatch+1 { // and the one whose events there are
+				t.Errorf("%d conversations in one transaction", len(batch))
+			}
+			for _, r := range batch {
+				known[r.ID] = true
+			}
+		}
+		if len(known) != maxBatch+2 {
+			t.Errorf("%d conversations are stored", len(known))
 		}
 	})
 }

@@ -165,16 +165,13 @@ func listed(t *Tool) string {
 }
 
 // canonical joins the values into one string in which no two different sets
-// look alike: no value holds a control character.
+// look alike: no value is empty or holds a control character.
 func canonical(values []argument) string {
 	if len(values) == 1 {
 		return values[0].text
 	}
 	var b strings.Builder
 	for i := range values {
-		if !values[i].given {
-			b.WriteByte(1)
-		}
 		b.WriteString(values[i].text)
 		b.WriteByte(0)
 	}

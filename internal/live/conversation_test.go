@@ -284,6 +284,18 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+// TestRecordsAreCopies: what was read of a conversation does not change.
+func TestRecordsAreCopies(t *testing.T) {
+	k := newKit(t, oneRow)
+	c := k.ring()
+	k.ask(c, with("1", phoneOf(1)))
+	r := c.Record()
+	k.ask(c, with("2", phoneOf(1)))
+	if r.Outcomes["ok"] != 1 || c.Record().Outcomes["ok"] != 2 {
+		t.Errorf("%v became %v", r.Outcomes, c.Record().Outcomes)
+	}
+}
+
 // TestRestoreEndsWhatIsOver: a conversation whose two hours passed while the
 // process was away must not stay open in the store for ever.
 func TestRestoreEndsWhatIsOver(t *testing.T) {

@@ -62,6 +62,17 @@ func TestPoolWaitCounts(t *testing.T) {
 	})
 }
 
+// TestPastTheDeadlineNothingElseMatters: whatever a driver says of a statement
+// that it gave up, the caller's time was over.
+func TestPastTheDeadlineNothingElseMatters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, code := range []fault.Code{fault.ConnectionLost, fault.DatabaseError, fault.Internal, fault.ServerBusy, fault.SchemaDrift} {
+			k := newKit(t, obedient(code))
+			want(t, k.ask(k.ring(), with("1", phoneOf(1))), TimedOut, "deadline")
+		}
+	})
+}
+
 // TestRowsAtTheDeadlineCount: what arrived in time is not thrown away.
 func TestRowsAtTheDeadlineCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -114,6 +114,53 @@ func TestDiscoveryTriesAgain(t *testing.T) {
 	})
 }
 
+// TestDriftComesBeforeTheLimits: of two reasons the first in the contract's
+// order is told.
+func TestDriftComesBeforeTheLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _, c := driftKit(t)
+		for i := range MaxLookups {
+			k.ask(c, with(phoneOf(i), phoneOf(i)))
+			c.lookUp(c.Version.Tools[0], phoneOf(i))
+		}
+		want(t, k.ask(c, with("6", phoneOf(6))), Unavailable, "drifted")
+	})
+}
+
+// TestDriftOfAFormerConnection: a statement that was under way during a
+// discovery says nothing about what was discovered.
+func TestDriftOfAFormerConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		discovered := make(chan struct{})
+		k := newKit(t, func(context.Context, *plan.Plan, []target.Value, target.RowSink) (target.Stats, error) {
+			<-discovered
+			return target.Stats{}, fault.New(fault.SchemaDrift)
+		})
+		c := k.ring()
+		var call sync.WaitGroup
+		call.Go(func() { want(t, k.ask(c, with("1", phoneOf(1))), Unavailable, "drifted") })
+		synctest.Wait()
+		k.connect(connection(oneRow))
+		close(discovered)
+		call.Wait()
+		if k.Drifted("skl_look_up") {
+			t.Error("marked")
+		}
+		want(t, k.ask(c, with("2", phoneOf(1))), OK, "")
+	})
+}
+
+// TestLatenciesAreBounded: plans of former versions are forgotten at last.
+func TestLatenciesAreBounded(t *testing.T) {
+	l := latencies{byPlan: map[string]float64{}}
+	for i := range maxMeans + 1 {
+		l.observe(phoneOf(i), time.Millisecond)
+	}
+	if n := len(l.byPlan); n != 1 {
+		t.Errorf("%d means are kept", n)
+	}
+}
+
 // TestExpectedLatency follows what calls took.
 func TestExpectedLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

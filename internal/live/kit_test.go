@@ -65,6 +65,8 @@ type recorder struct {
 	full   bool
 	// refuse makes Event refuse although Full said nothing.
 	refuse bool
+	// onFull is called where a call is past its gates.
+	onFull func()
 }
 
 func (r *recorder) Event(c *Conversation, e Event) bool {
@@ -78,6 +80,9 @@ func (r *recorder) Event(c *Conversation, e Event) bool {
 }
 
 func (r *recorder) Full() bool {
+	if r.onFull != nil {
+		r.onFull()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.full

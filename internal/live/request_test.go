@@ -29,6 +29,8 @@ func TestParseRequest(t *testing.T) {
 		{`{"tool\u0043allId":"1","tool":"t","arguments":{}}`, Request{ToolCallID: "1", Tool: "t"}, false},
 		{`{"toolCallId":"` + strings.Repeat("é", 128) + `","tool":"` + strings.Repeat("x", 64) + `","arguments":{}}`,
 			Request{ToolCallID: strings.Repeat("é", 128), Tool: strings.Repeat("x", 64)}, true},
+		{manyArguments(maxScanned), Request{ToolCallID: "1", Tool: "t", Args: numbered(maxScanned)}, true},
+		{manyArguments(maxScanned + 1), Request{ToolCallID: "1", Tool: "t", Args: numbered(maxScanned + 1)}, false},
 	} {
 		got, err := ParseRequest([]byte(tt.body))
 		if err != nil {
@@ -41,6 +43,21 @@ func TestParseRequest(t *testing.T) {
 			t.Errorf("%s: read in one pass %v, want %v", tt.body, fast, tt.fast)
 		}
 	}
+}
+
+func numbered(n int) (args []Arg) {
+	for i := range n {
+		args = append(args, Arg{string(rune('a' + i)), []byte("0")})
+	}
+	return args
+}
+
+func manyArguments(n int) string {
+	var list []string
+	for _, a := range numbered(n) {
+		list = append(list, fmt.Sprintf("%q:0", a.Name))
+	}
+	return `{"toolCallId":"1","tool":"t","arguments":{` + strings.Join(list, ",") + `}}`
 }
 
 func TestRefusedRequests(t *testing.T) {
