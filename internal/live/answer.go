@@ -37,6 +37,7 @@ type Answer struct {
 	Result       []byte      // JSON, nil for none
 	Rows         int
 	Latency      time.Duration
+	Wait         time.Duration // for a session
 	DB           time.Duration
 	Replayed     bool
 	RetryAfter   time.Duration

@@ -219,10 +219,10 @@ var errStuck = fault.Wrap(fault.DatabaseTimeout, errors.New("live: the run did n
 func answerOf(ctx context.Context, j *job) *Answer {
 	if j.err != nil && !errors.Is(j.err, errEnough) {
 		a := outcomeOf(ctx, j.err)
-		a.DB, a.Err = j.stats.DB, j.err
+		a.Wait, a.DB, a.Err = j.stats.Wait, j.stats.DB, j.err
 		return a
 	}
-	a := &Answer{Outcome: OK, Result: j.shape.result(), Rows: j.shape.rows, DB: j.stats.DB}
+	a := &Answer{Outcome: OK, Result: j.shape.result(), Rows: j.shape.rows, Wait: j.stats.Wait, DB: j.stats.DB}
 	if a.Rows == 0 && !j.shape.truncated {
 		a.Outcome = NotFound
 	}
@@ -241,9 +241,10 @@ func (k *call) finish(mine *execution, a *Answer) *Answer {
 	defer c.mu.Unlock()
 	if !k.e.record(c, eventCalled, payload) && a.execution() {
 		full := receiptsFull()
-		full.ToolCallID, full.Tool, full.Latency, full.DB = a.ToolCallID, a.Tool, a.Latency, a.DB
+		full.ToolCallID, full.Tool, full.Latency, full.Wait, full.DB = a.ToolCallID, a.Tool, a.Latency, a.Wait, a.DB
 		a = full
 	}
+	k.e.meter.Called(k.t.Plan.Kind, a.Outcome, a.Latency, a.Wait, a.DB)
 	c.calls++
 	c.outcomes[string(a.Outcome)]++
 	var kept *Answer

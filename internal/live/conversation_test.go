@@ -152,6 +152,17 @@ func TestFindKeepsOrganisationsApart(t *testing.T) {
 	}
 }
 
+// TestRunner finds the database of a connection, for whoever wants to warm it.
+func TestRunner(t *testing.T) {
+	k := newKit(t, oneRow)
+	if k.Runner(org, postgresOf.Kind) == nil {
+		t.Error("the connection's database is not found")
+	}
+	if k.Runner("org_other", postgresOf.Kind) != nil || k.Runner(org, "mysql") != nil {
+		t.Error("a database is found where there is none")
+	}
+}
+
 func TestConversationsAreBounded(t *testing.T) {
 	k := newKitWith(t, Options{MaxConversations: 4, MaxPerOrg: 3}, oneRow)
 	others := NewVersion(Version{Org: "org_other", Agent: agent, Draft: true})

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,21 @@ func (e *Engine) Drifted(s id.Skill) bool {
 	defer e.drift.mu.Unlock()
 	m, ok := e.drift.marks[s]
 	return ok && e.published.load().Connections[m.key] == m.on
+}
+
+// DriftedOn lists the connections on which a call met a changed database and no
+// later one, nor a look at the catalogue, has healed the skill.
+func (e *Engine) DriftedOn() []ConnectionKey {
+	e.drift.mu.Lock()
+	defer e.drift.mu.Unlock()
+	connections := e.published.load().Connections
+	var keys []ConnectionKey
+	for _, m := range e.drift.marks {
+		if connections[m.key] == m.on && !slices.Contains(keys, m.key) {
+			keys = append(keys, m.key)
+		}
+	}
+	return keys
 }
 
 // forget drops the marks that no longer hold.

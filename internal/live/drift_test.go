@@ -47,6 +47,9 @@ func TestDriftIsTriedEvery30Seconds(t *testing.T) {
 		drifted()
 		<-time.After(retryDrifted - 20*time.Millisecond)
 		drifted()
+		if on := k.DriftedOn(); len(on) != 1 || on[0] != postgresOf {
+			t.Errorf("drifted on %v", on)
+		}
 		if d.runs.Load() != 1 || !k.Drifted("skl_look_up") || k.Drifted("skl_other") {
 			t.Fatalf("%d runs; drifted %v, the other %v", d.runs.Load(), k.Drifted("skl_look_up"), k.Drifted("skl_other"))
 		}
@@ -67,7 +70,7 @@ func TestDriftIsTriedEvery30Seconds(t *testing.T) {
 		<-time.After(retryDrifted)
 		want(t, k.ask(c, with("healed", phoneOf(1))), OK, "")
 		want(t, k.ask(c, with("after", phoneOf(1))), OK, "")
-		if k.Drifted("skl_look_up") {
+		if k.Drifted("skl_look_up") || len(k.DriftedOn()) != 0 {
 			t.Error("still marked")
 		}
 	})
@@ -143,7 +146,7 @@ func TestDriftOfAFormerConnection(t *testing.T) {
 		k.connect(connection(oneRow))
 		close(discovered)
 		call.Wait()
-		if k.Drifted("skl_look_up") {
+		if k.Drifted("skl_look_up") || len(k.DriftedOn()) != 0 {
 			t.Error("marked")
 		}
 		want(t, k.ask(c, with("2", phoneOf(1))), OK, "")

@@ -8,6 +8,7 @@ import (
 // Options assemble an engine.
 type Options struct {
 	Recorder Recorder
+	Meter    Meter // nil counts nothing
 	// MaxConversations bounds those in memory; 0 means 100,000.
 	MaxConversations int
 	// MaxPerOrg bounds the open ones of one organisation, so that none can
@@ -23,6 +24,7 @@ type Engine struct {
 	conversations conversations
 	answers       budget
 	recorder      Recorder
+	meter         Meter
 	drift         drift
 	latencies     latencies
 	workers       workers
@@ -41,7 +43,10 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Engine{conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder, now: o.Now}
+	if o.Meter == nil {
+		o.Meter = unmetered{}
+	}
+	e := &Engine{meter: o.Meter, conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder, now: o.Now}
 	e.answers.max = maxHeldBytes
 	e.jobs.New = func() any { return newJob() }
 	e.Swap(&Table{})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flowyte/internal/id"
+	"flowyte/internal/schema"
 )
 
 // Event is one step of a conversation. Payload never holds an argument or a
@@ -38,6 +39,16 @@ type Recorder interface {
 	// Full tells that Event would refuse.
 	Full() bool
 }
+
+// Meter counts calls as they end. wait and db are the parts of latency that
+// the call spent at the database, both zero when it did not get there.
+type Meter interface {
+	Called(kind schema.Kind, outcome Outcome, latency, wait, db time.Duration)
+}
+
+type unmetered struct{}
+
+func (unmetered) Called(schema.Kind, Outcome, time.Duration, time.Duration, time.Duration) {}
 
 // note records a step that has nothing to say but that it happened.
 func (e *Engine) note(c *Conversation, kind string) {
