@@ -80,6 +80,10 @@ var allowed = map[string][]string{
 	"internal/demo":      {"internal/schema"},
 	"internal/privatedb": {},
 
+	// The benchmark and what it measures against.
+	"bench":       {"api", "client", "internal/privatedb"},
+	"bench/floor": {},
+
 	// Test kits and generators.
 	"internal/apptest": {
 		"api", "client", "internal/auth", "internal/config", "internal/dbtest", "internal/oplog", "internal/privatedb", "internal/serve", "internal/store",
