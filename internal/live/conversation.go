@@ -49,8 +49,9 @@ type Conversation struct {
 
 // Start opens a conversation on a version. Of the caller's values those that
 // are not usable are left out. The error is a fault: value_invalid for the
-// metadata, too_many_conversations, or no_published_version when the agent was
-// deleted meanwhile.
+// metadata, rate_limited when the organisation has too many open, too_many_conversations
+// when all together have, or no_published_version when the agent was deleted
+// meanwhile.
 func (e *Engine) Start(v *Version, channel string, caller Caller, metadata map[string]string) (*Conversation, error) {
 	if err := checkMetadata(metadata); err != nil {
 		return nil, err
@@ -60,8 +61,8 @@ func (e *Engine) Start(v *Version, channel string, caller Caller, metadata map[s
 		ID: id.New[id.Conversation](), Version: v, Channel: channel, StartedAt: now, Metadata: maps.Clone(metadata),
 		known: knownOf(caller, v.Country), lastUsed: now, outcomes: map[string]int{},
 	}
-	if !e.conversations.add(c) {
-		return nil, fault.New(fault.TooManyOpen).WithRetryAfter(30 * time.Second)
+	if err := e.conversations.add(c); err != nil {
+		return nil, err
 	}
 	e.note(c, eventStarted)
 	// The agent may have gone between its version being found and now: whoever
@@ -232,7 +233,7 @@ func (e *Engine) Restore(r Record, v *Version) bool {
 	if c.outcomes == nil {
 		c.outcomes = map[string]int{}
 	}
-	if !e.conversations.add(c) {
+	if e.conversations.add(c) != nil {
 		return false
 	}
 	if e.now().Sub(r.LastUsed) >= idleEnd {

@@ -166,26 +166,26 @@ func TestRunner(t *testing.T) {
 func TestConversationsAreBounded(t *testing.T) {
 	k := newKitWith(t, Options{MaxConversations: 4, MaxPerOrg: 3}, oneRow)
 	others := NewVersion(Version{Org: "org_other", Agent: agent, Draft: true})
-	full := func(v *Version) {
+	full := func(v *Version, code fault.Code) {
 		t.Helper()
 		_, err := k.Start(v, "voice", Caller{}, nil)
-		if f, ok := fault.As(err); !ok || f.Code != fault.TooManyOpen || f.RetryAfter == 0 {
-			t.Fatalf("got %v, want too_many_conversations", err)
+		if f, ok := fault.As(err); !ok || f.Code != code || f.RetryAfter == 0 {
+			t.Fatalf("got %v, want %s", err, code)
 		}
 	}
 	first := k.ring()
 	k.ring()
 	k.ring()
-	full(k.version) // no organisation takes all the room
+	full(k.version, fault.RateLimited) // no organisation takes all the room
 	if _, err := k.Start(others, "chat", Caller{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	full(others)
+	full(others, fault.TooManyOpen)
 	// An ended one makes room, for its own organisation and in all.
 	k.End(first)
 	again := k.ring()
-	full(k.version)
-	full(others)
+	full(k.version, fault.RateLimited)
+	full(others, fault.TooManyOpen)
 	if _, err := k.Find(org, first.ID); !fault.Is(err, fault.NotFound) {
 		t.Error("the ended one is still there")
 	}

@@ -31,19 +31,24 @@ func newConversations(limit, perOrg int) conversations {
 	return conversations{max: limit, perOrg: perOrg, byID: map[id.Conversation]*Conversation{}, open: map[id.Org]int{}}
 }
 
-// add makes room by forgetting ended conversations, never open ones.
-func (s *conversations) add(c *Conversation) bool {
+// retryOpen is when somebody who found no room should come back.
+const retryOpen = 30 * time.Second
+
+// add makes room by forgetting ended conversations, never open ones. The error
+// is a fault: rate_limited when the organisation has its share, or
+// too_many_conversations.
+func (s *conversations) add(c *Conversation) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open[c.Version.Org] >= s.perOrg {
-		return false
+		return fault.New(fault.RateLimited).WithRetryAfter(retryOpen)
 	}
 	if len(s.byID) >= s.max && !s.forgetOldest() {
-		return false
+		return fault.New(fault.TooManyOpen).WithRetryAfter(retryOpen)
 	}
 	s.byID[c.ID] = c
 	s.open[c.Version.Org]++
-	return true
+	return nil
 }
 
 // closed is told that a conversation has ended.
