@@ -27,7 +27,7 @@ type eventsInput struct {
 func registerConversations(a *API, c *control.Service, e *live.Engine) {
 	Handle(a, Op{
 		Method: http.MethodPost, Path: "/agents/{agentId}/conversations", Scope: auth.ConversationsWrite, Tag: "Conversations",
-		Status: http.StatusCreated, Summary: "Start a conversation", Errors: []fault.Code{fault.NoPublishedVersion, fault.TooManyOpen, fault.ValueInvalid},
+		Status: http.StatusCreated, Summary: "Start a conversation", Errors: []fault.Code{fault.NoPublishedVersion, fault.RateLimited, fault.TooManyOpen, fault.ValueInvalid},
 	}, func(ctx context.Context, p auth.Principal, in *startInput) (api.Conversation, error) {
 		return start(ctx, c, e, p, in)
 	})
