@@ -11,6 +11,8 @@ import (
 	"flowyte/internal/discover"
 	"flowyte/internal/fault"
 	"flowyte/internal/id"
+	"flowyte/internal/live"
+	"flowyte/internal/plan"
 	"flowyte/internal/schema"
 	"flowyte/internal/search"
 	"flowyte/internal/store"
@@ -55,6 +57,7 @@ func (c *catalog) class(o *schema.Object, f *schema.Field) string { return c.sco
 type catalogs struct {
 	mu           sync.Mutex
 	byConnection map[id.Connection]*catalog
+	observed     map[id.Connection]*observation // since the discovery
 }
 
 func (s *catalogs) get(c id.Connection) *catalog {
@@ -67,12 +70,29 @@ func (s *catalogs) put(c id.Connection, cat *catalog) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byConnection[c] = cat
+	if o := s.observed[c]; o != nil && o.of != cat.whole {
+		delete(s.observed, c)
+	}
+}
+
+// seen is what was observed since the discovery, nil for nothing.
+func (s *catalogs) seen(c id.Connection) *observation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.observed[c]
+}
+
+func (s *catalogs) observe(c id.Connection, o *observation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observed[c] = o
 }
 
 func (s *catalogs) drop(c id.Connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byConnection, c)
+	delete(s.observed, c)
 }
 
 // catalog loads the catalogue of a connection, from memory or the store.
@@ -149,8 +169,7 @@ func (s *Service) Discover(ctx context.Context, p auth.Principal, kind schema.Ki
 	if _, err := s.store.ChangeConnection(ctx, p.OrgID, kind, func(c *store.Connection) { c.Server = db.Server }); err != nil {
 		return api.Discovered{}, err
 	}
-	s.catalogs.put(c.ID, now)
-	if err := s.refresh(ctx, p.OrgID, kind); err != nil {
+	if err := s.change(ctx, c, before, now); err != nil {
 		return api.Discovered{}, err
 	}
 	affected, err := s.affected(ctx, p.OrgID, kind)
@@ -160,6 +179,22 @@ func (s *Service) Discover(ctx context.Context, p auth.Principal, kind schema.Ki
 	d := countSchema(now)
 	d.DurationMs, d.AffectedSkills, d.Changes = s.now().Sub(began).Milliseconds(), affected, changesOf(before, now)
 	return d, nil
+}
+
+// change makes a new discovery count, and logs which skills it finds changed or
+// healed. Called with publishing held.
+func (s *Service) change(ctx context.Context, conn store.Connection, before, now *catalog) error {
+	key := live.ConnectionKey{Org: conn.OrgID, Kind: conn.Kind}
+	drafts, err := s.drafts(ctx, key)
+	if err != nil {
+		return err
+	}
+	seen, identity := s.catalogs.seen(conn.ID), now.whole.Server.Identity
+	s.catalogs.put(conn.ID, now)
+	s.tellDrift(append(servedBy(s.table)[key], drafts...),
+		func(p *plan.Plan) string { return judge(conn.Server.Identity, before, seen, p) },
+		func(p *plan.Plan) string { return judge(identity, now, nil, p) })
+	return s.refresh(ctx, key.Org, key.Kind)
 }
 
 func (s *Service) readCatalog(ctx context.Context, c store.Connection, progress func(stage string, done, total int)) (*schema.Database, error) {

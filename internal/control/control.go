@@ -63,7 +63,7 @@ func New(o Options) *Service {
 	return &Service{
 		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, log: o.Log, now: o.Now,
 		tests:    testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
-		catalogs: catalogs{byConnection: map[id.Connection]*catalog{}},
+		catalogs: catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
 		table:    &live.Table{},
 	}
 }

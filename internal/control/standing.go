@@ -25,9 +25,9 @@ const (
 )
 
 // judge is why a plan cannot be used on a connection with this identity and
-// catalogue, "" when it can. It is a pure function, asked at every change and
-// never during a call.
-func judge(identity string, c *catalog, p *plan.Plan) string {
+// catalogue and what was seen of it since, "" when it can. It is a pure
+// function, asked at every change and never during a call.
+func judge(identity string, c *catalog, seen *observation, p *plan.Plan) string {
 	if p.Identity != identity {
 		return elsewhere
 	}
@@ -39,8 +39,9 @@ func judge(identity string, c *catalog, p *plan.Plan) string {
 			return blocked
 		}
 	}
-	for _, u := range p.Uses {
-		o := c.whole.Lookup(u.Schema, u.Object)
+	for i := range p.Uses {
+		u := &p.Uses[i]
+		o := seen.object(c.whole, u)
 		if o == nil || schema.ObjectDigest(o, u.Columns) != u.Digest {
 			return drifted
 		}
@@ -50,8 +51,8 @@ func judge(identity string, c *catalog, p *plan.Plan) string {
 
 // liveConnection is what serving gets to know of a connection.
 func (s *Service) liveConnection(conn store.Connection, c *catalog) *live.Connection {
-	identity := conn.Server.Identity
-	lc := &live.Connection{Standing: func(p *plan.Plan) string { return judge(identity, c, p) }}
+	identity, seen := conn.Server.Identity, s.catalogs.seen(conn.ID)
+	lc := &live.Connection{Standing: func(p *plan.Plan) string { return judge(identity, c, seen, p) }}
 	if db, ok := s.fleet.Get(conn.ID); ok {
 		lc.Runner = db
 	}
@@ -120,7 +121,7 @@ func (s *Service) standing(ctx context.Context, sk store.Skill, p *plan.Plan) (s
 	if err != nil && !fault.Is(err, fault.NotDiscovered) {
 		return "", err
 	}
-	if reason := judge(conn.Server.Identity, c, p); reason != "" {
+	if reason := judge(conn.Server.Identity, c, s.catalogs.seen(conn.ID), p); reason != "" {
 		return reason, nil
 	}
 	if s.engine.Drifted(sk.ID) {

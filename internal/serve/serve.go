@@ -22,6 +22,7 @@ import (
 	"flowyte/internal/egress"
 	"flowyte/internal/httpapi"
 	"flowyte/internal/live"
+	"flowyte/internal/metrics"
 	"flowyte/internal/schema"
 	"flowyte/internal/secret"
 	"flowyte/internal/store"
@@ -39,6 +40,8 @@ type Options struct {
 	// and the standard caps.
 	Resolver egress.ResolverOptions
 	Fleet    target.Options
+	// DriftInterval is also for tests; zero means control.DriftInterval.
+	DriftInterval time.Duration
 }
 
 // MasterKeyName is the master key's file in the data folder.
@@ -48,6 +51,8 @@ const (
 	// drainLimit is how long calls in flight may take to end at a stop.
 	drainLimit = 5 * time.Second
 	sweepEvery = time.Minute
+	// maxScrapers bounds the connections to the metrics.
+	maxScrapers = 32
 )
 
 // Server is a running process.
@@ -61,9 +66,15 @@ type Server struct {
 	api      *httpapi.API
 	http     *http.Server
 	listener net.Listener
-	stop     context.CancelFunc
-	sweeping chan struct{}
-	served   chan error
+	// The metrics have a server of their own, so that who may scrape is for
+	// the network to say; both are nil when nobody may.
+	metricsHTTP     *http.Server
+	metricsListener net.Listener
+	stop            context.CancelFunc
+	sweeping        chan struct{}
+	watching        chan struct{}
+	served          chan error // of the API's server
+	scraped         chan error // of the metrics' server
 }
 
 // Open brings the process up and serves. Customers' databases are not touched.
@@ -93,16 +104,20 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.fleet = target.NewFleet(guard, o.Fleet)
-	service, err := s.assemble(ctx, o, ring, guard)
+	meter := metrics.New(o.Version, metrics.Sources{Databases: s.fleet.Census, Buffered: func() int { return s.receipts.Buffered() }})
+	service, err := s.assemble(ctx, o, ring, guard, meter)
 	if err != nil {
 		return nil, err
 	}
 	s.api = httpapi.New(httpapi.Options{
-		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping,
+		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping, Meter: meter.Route,
 	})
 	httpapi.Register(s.api, service, s.engine)
 	s.http = httpapi.NewServer(s.api, o.MaxConnections, o.Log)
-	s.start(o.KeepEvents)
+	if s.metricsListener != nil {
+		s.metricsHTTP = httpapi.NewServer(meter.Handler(), maxScrapers, o.Log)
+	}
+	s.start(o, service)
 	return s, nil
 }
 
@@ -118,31 +133,39 @@ func (s *Server) unlock(ctx context.Context, o Options) (*secret.Keyring, error)
 	return ring, err
 }
 
-func (s *Server) listen(o Options) error {
-	l, err := net.Listen("tcp", o.Addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w", o.Addr, err)
-	}
+// listen opens the listeners. Both are in TLS when there is a certificate.
+func (s *Server) listen(o Options) (err error) {
+	var config *tls.Config
 	if o.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
 		if err != nil {
-			l.Close()
 			return fmt.Errorf("load the TLS certificate: %w", err)
 		}
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	}
-	s.listener = l
-	return nil
+	if s.listener, err = listenOn(o.Addr, config); err == nil && o.MetricsAddr != "" {
+		s.metricsListener, err = listenOn(o.MetricsAddr, config)
+	}
+	return err
+}
+
+func listenOn(addr string, config *tls.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return l, nil
 }
 
 // guard builds the door to customers' databases. The process's own listeners
 // are never behind it.
 func (s *Server) guard(o Options) (*egress.Guard, error) {
 	own := []netip.AddrPort{s.listener.Addr().(*net.TCPAddr).AddrPort()}
-	if o.MetricsAddr != "" {
-		if a, err := netip.ParseAddrPort(o.MetricsAddr); err == nil {
-			own = append(own, a)
-		}
+	if s.metricsListener != nil {
+		own = append(own, s.metricsListener.Addr().(*net.TCPAddr).AddrPort())
 	}
 	policy, err := egress.NewPolicy(egress.Options{Allow: o.AllowTargets, AllowPorts: o.AllowPorts, NAT64: o.NAT64, Listeners: own})
 	if err != nil {
@@ -154,10 +177,10 @@ func (s *Server) guard(o Options) (*egress.Guard, error) {
 // sink lets the recorder be opened before the service that stores for it.
 type sink struct{ *control.Service }
 
-func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard) (*control.Service, error) {
+func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard, meter live.Meter) (*control.Service, error) {
 	behind := &sink{}
 	s.receipts = audit.Open(behind, o.Log)
-	s.engine = live.New(live.Options{Recorder: s.receipts})
+	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter})
 	behind.Service = control.New(control.Options{
 		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Log: o.Log, TestsPerMinute: o.TestsPerMinute,
 		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
@@ -165,17 +188,34 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 	return behind.Service, behind.Load(ctx)
 }
 
-func (s *Server) start(keepEvents time.Duration) {
+func (s *Server) start(o Options, service *control.Service) {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop, s.sweeping, s.served = stop, make(chan struct{}), make(chan error, 1)
-	go s.sweep(ctx, keepEvents)
+	s.stop, s.sweeping, s.watching = stop, make(chan struct{}), make(chan struct{})
+	go s.sweep(ctx, o.KeepEvents)
+	if o.DriftInterval == 0 {
+		o.DriftInterval = control.DriftInterval
+	}
 	go func() {
-		err := s.http.Serve(s.listener)
+		defer close(s.watching)
+		service.Watch(ctx, o.DriftInterval)
+	}()
+	s.served = serving(s.http, s.listener)
+	if s.metricsHTTP != nil {
+		s.scraped = serving(s.metricsHTTP, s.metricsListener)
+	}
+}
+
+// serving serves until the server is shut down, and then says how it ended.
+func serving(server *http.Server, listener net.Listener) chan error {
+	ended := make(chan error, 1)
+	go func() {
+		err := server.Serve(listener)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
-		s.served <- err
+		ended <- err
 	}()
+	return ended
 }
 
 // sweep ends idle conversations and forgets what is older than it is kept.
@@ -203,6 +243,14 @@ func (s *Server) sweep(ctx context.Context, keepEvents time.Duration) {
 // Addr is where the API listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// MetricsAddr is where GET /metrics listens; nil when it does not.
+func (s *Server) MetricsAddr() net.Addr {
+	if s.metricsListener == nil {
+		return nil
+	}
+	return s.metricsListener.Addr()
+}
+
 // Routes lists the API's routes that need a key.
 func (s *Server) Routes() []httpapi.Op { return s.api.Routes() }
 
@@ -211,6 +259,9 @@ func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case err := <-s.served:
 		s.served <- nil
+		return errors.Join(err, s.Close())
+	case err := <-s.scraped:
+		s.scraped <- nil
 		return errors.Join(err, s.Close())
 	case <-ctx.Done():
 		return s.Close()
@@ -227,8 +278,12 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.http.Close())
 	}
 	err = errors.Join(err, <-s.served)
+	if s.metricsHTTP != nil { // last, so that the draining can be watched
+		err = errors.Join(err, s.metricsHTTP.Close(), <-s.scraped)
+	}
 	s.stop()
 	<-s.sweeping
+	<-s.watching
 	return errors.Join(err, s.release())
 }
 
@@ -237,6 +292,9 @@ func (s *Server) release() error {
 	var errs []error
 	if s.http == nil && s.listener != nil {
 		errs = append(errs, s.listener.Close())
+	}
+	if s.metricsHTTP == nil && s.metricsListener != nil {
+		errs = append(errs, s.metricsListener.Close())
 	}
 	if s.fleet != nil {
 		s.fleet.Shutdown()
