@@ -11,7 +11,7 @@ import (
 )
 
 // maxAllocs is the ceiling of a lookup by phone with one row, from the body of
-// the request to the body of the response; see docs/performance.md.
+// the request to the body of the response.
 const maxAllocs = 25
 
 // costs prepares a lookup by phone, from body to body.
