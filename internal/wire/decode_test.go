@@ -48,6 +48,7 @@ type sample struct {
 	Args     map[string]json.RawMessage `json:"args,omitempty"`
 	At       *time.Time                 `json:"at,omitempty"`
 	Ignored  string                     `json:"-"`
+	//lint:ignore U1000 that an unexported field is not filled from outside is the point
 	hidden   string
 }
 
