@@ -62,6 +62,14 @@ const (
 	OutcomeRefused              Outcome = "refused"
 )
 
+// Outcomes lists every outcome, in the order of the documentation.
+func Outcomes() []Outcome {
+	return []Outcome{
+		OutcomeOK, OutcomeNotFound, OutcomeConflict, OutcomeFailed, OutcomeUnknown, OutcomePending, OutcomeInvalidArguments,
+		OutcomeConfirmationRequired, OutcomeVerificationRequired, OutcomeBusy, OutcomeTimedOut, OutcomeUnavailable, OutcomeRefused,
+	}
+}
+
 // ToolCallAnswer is the answer to one question.
 type ToolCallAnswer struct {
 	ToolCallID   string          `json:"toolCallId"`

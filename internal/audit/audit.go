@@ -92,6 +92,13 @@ func (w *Writer) Full() bool {
 	return w.closed || len(w.events) >= maxBuffered
 }
 
+// Buffered is how many receipts wait to be stored.
+func (w *Writer) Buffered() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.events)
+}
+
 func (w *Writer) run() {
 	defer close(w.done)
 	timer := time.NewTimer(0)

@@ -29,6 +29,9 @@ type Options struct {
 	Log         *slog.Logger
 	// Ready answers nil when the process can take work, or a fault.
 	Ready func(context.Context) error
+	// Meter gives the counter of a route's answers by status, once for each
+	// pattern; "none" is for paths that no route has. nil counts nothing.
+	Meter func(pattern string) func(status int)
 	// Version of the program, for the readers of the OpenAPI document.
 	Version string
 }
@@ -41,6 +44,8 @@ type API struct {
 	routes  []*route
 	limits  limits
 	streams chan struct{} // one place for each open stream
+	// countNone counts what no route took.
+	countNone func(status int)
 
 	// Made at the first request for them, when all routes are registered.
 	describe func() *document
@@ -71,7 +76,10 @@ const maxStreams = 256
 // New makes an API that serves its own pages: health, the OpenAPI document and
 // its readers. The use cases are registered with Handle and its siblings.
 func New(o Options) *API {
-	a := &API{Options: o, mux: http.NewServeMux(), limits: defaultLimits, streams: make(chan struct{}, maxStreams)}
+	if o.Meter == nil {
+		o.Meter = func(string) func(int) { return func(int) {} }
+	}
+	a := &API{Options: o, countNone: o.Meter(noRoute), mux: http.NewServeMux(), limits: defaultLimits, streams: make(chan struct{}, maxStreams)}
 	a.mux.HandleFunc("/", a.unmatched)
 	a.addHealth()
 	a.addPages()

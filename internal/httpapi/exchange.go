@@ -138,6 +138,7 @@ func (x *exchange) end() {
 			x.fail(panicError{panicked})
 		}
 	}
+	x.count()
 	x.log()
 	if abort {
 		panic(http.ErrAbortHandler)
@@ -193,9 +194,20 @@ func (x *exchange) log() {
 	x.api.Log.LogAttrs(ctx, level, "request", attrs...)
 }
 
+func (x *exchange) count() {
+	if x.route == nil {
+		x.api.countNone(x.status)
+		return
+	}
+	x.route.count(x.status)
+}
+
+// noRoute stands for what no route took, in the log and in the metrics.
+const noRoute = "none"
+
 func (x *exchange) routeName() string {
 	if x.route == nil {
-		return "none"
+		return noRoute
 	}
 	return x.route.full
 }

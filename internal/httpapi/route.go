@@ -57,6 +57,7 @@ type route struct {
 	in, out    reflect.Type
 	event      reflect.Type // of a stream's progress, or nil
 	run        func(x *exchange, r *http.Request) error
+	count      func(status int)
 }
 
 // Page is one page of a list. NextCursor is what the use case needs to go on
@@ -186,6 +187,7 @@ func (a *API) addPage(pattern string, run func(x *exchange, r *http.Request) err
 }
 
 func (a *API) serve(rt *route) {
+	rt.count = a.Meter(rt.full)
 	a.mux.HandleFunc(rt.full, func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*exchange)
 		x.route = rt

@@ -59,12 +59,15 @@ var special = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[any]():             {},
 	reflect.TypeFor[time.Time]():       {Type: "string", Format: "date-time"},
 	reflect.TypeFor[api.Port]():        {Types: []string{"string", "integer"}, Description: "A TCP port, as a string or a whole number."},
-	reflect.TypeFor[api.Outcome]():     {Type: "string", Enum: outcomes},
+	reflect.TypeFor[api.Outcome]():     {Type: "string", Enum: outcomes()},
 }
 
-var outcomes = []any{
-	api.OutcomeOK, api.OutcomeNotFound, api.OutcomeConflict, api.OutcomeFailed, api.OutcomeUnknown, api.OutcomePending, api.OutcomeInvalidArguments,
-	api.OutcomeConfirmationRequired, api.OutcomeVerificationRequired, api.OutcomeBusy, api.OutcomeTimedOut, api.OutcomeUnavailable, api.OutcomeRefused,
+func outcomes() []any {
+	var values []any
+	for _, o := range api.Outcomes() {
+		values = append(values, o)
+	}
+	return values
 }
 
 // newSchemas learns from the table which types go both ways.
