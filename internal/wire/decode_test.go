@@ -49,7 +49,7 @@ type sample struct {
 	At       *time.Time                 `json:"at,omitempty"`
 	Ignored  string                     `json:"-"`
 	//lint:ignore U1000 that an unexported field is not filled from outside is the point
-	hidden   string
+	hidden string
 }
 
 func decode(t *testing.T, doc string) (sample, *fault.Error) {
