@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kljensen/snowball"
+	"github.com/kljensen/snowball/english"
 )
 
 // split takes an identifier or a sentence apart: snake_case, camelCase,
@@ -56,10 +56,7 @@ var noise = map[string]bool{
 
 // stem folds inflections of English words together.
 func stem(word string) string {
-	if s, err := snowball.Stem(word, "english", true); err == nil {
-		return s
-	}
-	return word
+	return english.Stem(word, true)
 }
 
 // terms are the stemmed words of a text, noise left out.
