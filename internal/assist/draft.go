@@ -1,0 +1,103 @@
+package assist
+
+import (
+	"slices"
+
+	"flowyte/api"
+)
+
+// draft is one way to serve a goal, before it is compiled.
+type draft struct {
+	object *object
+	intent intent
+	// filter is the condition of a look-up, or the key of an update.
+	filter    *column
+	filterFit float64
+	reason    reason // why this filter
+	wants     []want
+	sets      []assignment
+	// terms is how many different columns the caller is to supply.
+	terms     int
+	explained float64
+	named     float64
+	latest    *column // orders the rows, newest first
+
+	score      float64
+	confidence float64
+	request    api.BindingRequest
+	warnings   []string
+}
+
+// reason is how a filter was found.
+type reason int
+
+const (
+	byNothing reason = iota
+	byWords          // the goal says what is supplied
+	byPhrase         // "in a city"
+	byCaller         // somebody asks for his own things
+	byHabit          // what such a thing is usually found by
+	byKey            // nothing better than the key
+)
+
+// want is one column of the answer.
+type want struct {
+	column *column
+	hop    *hop // nil for the object's own
+	share  float64
+	by     []int
+	why    string
+}
+
+// assignment is one column of a write.
+type assignment struct {
+	column   *column
+	constant string // "" for a parameter or a system value
+	system   string
+	optional bool
+	share    float64
+	by       []int
+}
+
+func (d *draft) has(col *column) bool {
+	return slices.ContainsFunc(d.wants, func(w want) bool { return w.column == col }) ||
+		slices.ContainsFunc(d.sets, func(a assignment) bool { return a.column == col })
+}
+
+// account finds the share of the goal's words that the draft makes use of.
+func (d *draft) account(m *match) {
+	sum, total := 0.0, 0.0
+	for w := range m.goal.words {
+		g := &m.goal.words[w]
+		top := m.names(w, d.object)
+		if d.filter != nil {
+			f := m.best(w, d.filter.words)
+			if g.role != given && d.reason != byPhrase {
+				f *= 0.6
+			}
+			top = max(top, f)
+		}
+		for _, c := range d.wants {
+			f := m.best(w, c.column.words)
+			if c.hop != nil {
+				f = max(0.85*f, 0.85*m.best(w, c.hop.words))
+			}
+			top = max(top, 0.95*f)
+		}
+		for _, a := range d.sets {
+			top = max(top, 0.95*m.best(w, a.column.words))
+			if a.constant != "" && slices.Contains(a.by, w) {
+				top = 1
+			}
+		}
+		for _, h := range d.object.hops {
+			top = max(top, 0.5*m.best(w, h.words))
+		}
+		for _, c := range d.object.columns {
+			top = max(top, 0.3*m.best(w, c.words))
+		}
+		sum += g.weight * top
+		total += g.weight
+	}
+	d.explained = sum / max(total, 0.01)
+}

@@ -1,0 +1,244 @@
+package assist_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowyte/api"
+	"flowyte/internal/assist"
+	"flowyte/internal/schema"
+)
+
+var verbose = flag.Bool("misses", false, "show every goal that was not served as it should be")
+
+// tally counts what a set of goals came to.
+type tally struct {
+	goals                     int
+	object1, object3          int
+	filters, filter1, filter3 int
+	f1                        float64 // of the projection, over goals whose object is right
+	f1All                     float64 // over all goals
+	refused                   int     // goals that can be served and were refused
+	unserveable, abstained    int
+	reasons                   int
+	conf                      []judged
+}
+
+// judged is a proposal's confidence and whether object and filter were right.
+type judged struct {
+	confidence float64
+	right      bool
+}
+
+func (s *tally) String() string {
+	var b strings.Builder
+	n := max(s.goals, 1)
+	share := func(k, n int) float64 { return float64(k) / float64(max(n, 1)) }
+	fmt.Fprintf(&b, "%4d goals   object %.3f / %.3f   filter %.3f / %.3f   projection F1 %.3f   refused %d",
+		s.goals, share(s.object1, n), share(s.object3, n), share(s.filter1, s.filters), share(s.filter3, s.filters), s.f1All/float64(n), s.refused)
+	if s.unserveable > 0 {
+		fmt.Fprintf(&b, "   abstained %d of %d (%.3f), reason right %d", s.abstained, s.unserveable, share(s.abstained, s.unserveable), s.reasons)
+	}
+	return b.String()
+}
+
+// outcome is one candidate, taken apart for comparison.
+type outcome struct {
+	object, action, filter string
+	columns                []goldColumn
+}
+
+func takeApart(db *schema.Database, r api.BindingRequest) outcome {
+	dot := strings.LastIndexByte(r.Operation, '.')
+	o := outcome{object: r.Operation[:dot], action: r.Operation[dot+1:]}
+	if r.SQLSearch != nil {
+		o.filter = r.SQLSearch.Column
+	}
+	if r.SQLWrite != nil {
+		o.filter = r.SQLWrite.KeyColumn
+	}
+	for _, p := range r.Projection {
+		c := goldColumn{column: p.Path[len(p.Path)-1]}
+		if len(p.Path) == 2 {
+			c.object = p.Path[0]
+		}
+		o.columns = append(o.columns, c)
+	}
+	for _, a := range r.InputObjectMap {
+		if a.System == "" && (len(a.Const) == 0 || o.action == "update") {
+			o.columns = append(o.columns, goldColumn{column: a.Field})
+		}
+	}
+	return o
+}
+
+// objectRight and filterRight compare with one gold binding.
+func (o outcome) objectRight(g gold) bool { return o.object == g.object && o.action == g.action }
+
+func (o outcome) filterRight(g gold) bool {
+	return o.objectRight(g) && (len(g.filters) == 0 || slices.Contains(g.filters, o.filter))
+}
+
+// f1 compares the columns: optional ones are neither missed nor wrong.
+func (o outcome) f1(db *schema.Database, g gold) float64 {
+	if !o.objectRight(g) {
+		return 0
+	}
+	base := db.Find(o.object)
+	same := func(a, b goldColumn) bool {
+		return a.column == b.column && reach(db, base, a.object) == reach(db, base, b.object)
+	}
+	required, hit, good := 0, 0, 0
+	for _, w := range g.columns {
+		got := slices.ContainsFunc(o.columns, func(c goldColumn) bool { return same(c, w) })
+		if !w.optional {
+			required++
+			if got {
+				hit++
+			}
+		}
+	}
+	for _, c := range o.columns {
+		if slices.ContainsFunc(g.columns, func(w goldColumn) bool { return same(c, w) }) {
+			good++
+		}
+	}
+	if hit == 0 || len(o.columns) == 0 {
+		return 0
+	}
+	recall, precision := float64(hit)/float64(required), float64(good)/float64(len(o.columns))
+	return 2 * recall * precision / (recall + precision)
+}
+
+// judge proposes for one goal and adds what came of it.
+func (s *tally) judge(t testing.TB, c goalCase, db *schema.Database, cat *assist.Catalog) {
+	p, err := assist.Propose(context.Background(), c.text, cat, nil)
+	var refusal *assist.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		t.Fatalf("%q: %v", c.text, err)
+	}
+	if len(c.refuse) > 0 {
+		s.unserveable++
+		if refusal != nil {
+			s.abstained++
+			if slices.Contains(c.refuse, string(refusal.Reason)) {
+				s.reasons++
+			} else {
+				s.miss(t, c, "refused because of "+string(refusal.Reason))
+			}
+			return
+		}
+		s.conf = append(s.conf, judged{p.Confidence, false})
+		s.miss(t, c, fmt.Sprintf("proposed %s (%.2f)", brief(p.Request), p.Confidence))
+		return
+	}
+	s.goals++
+	var list []assist.Candidate
+	if refusal != nil {
+		s.refused++
+		list = refusal.Candidates
+	} else {
+		list = append([]assist.Candidate{p.Candidate}, p.Alternatives...)
+	}
+	s.compare(t, c, db, list, refusal)
+}
+
+func (s *tally) compare(t testing.TB, c goalCase, db *schema.Database, list []assist.Candidate, refusal *assist.Refusal) {
+	var object, filter [3]bool
+	f1 := 0.0
+	for i := range min(len(list), 3) {
+		o := takeApart(db, list[i].Request)
+		for _, g := range c.golds {
+			object[i] = object[i] || o.objectRight(g)
+			filter[i] = filter[i] || o.filterRight(g)
+			if i == 0 {
+				f1 = max(f1, o.f1(db, g))
+			}
+		}
+	}
+	any := func(list [3]bool) bool { return list[0] || list[1] || list[2] }
+	if refusal != nil { // what is refused is not served, whatever stands in its candidates
+		object[0], filter[0], f1 = false, false, 0
+	}
+	s.object1, s.object3 = s.object1+one(object[0]), s.object3+one(any(object))
+	if len(c.golds[0].filters) > 0 {
+		s.filters++
+		s.filter1, s.filter3 = s.filter1+one(filter[0]), s.filter3+one(any(filter))
+	}
+	s.f1All += f1
+	if refusal == nil && len(list) > 0 {
+		s.conf = append(s.conf, judged{list[0].Confidence, filter[0]})
+	}
+	if !filter[0] || f1 < 0.8 {
+		what := "nothing"
+		if refusal != nil {
+			what = "refused because of " + string(refusal.Reason)
+		}
+		if len(list) > 0 {
+			what += "; " + brief(list[0].Request) + fmt.Sprintf(" (%.2f)", list[0].Confidence)
+		}
+		s.miss(t, c, fmt.Sprintf("object %v filter %v F1 %.2f: %s", object[0], filter[0], f1, what))
+	}
+}
+
+func (s *tally) miss(t testing.TB, c goalCase, what string) {
+	if *verbose {
+		t.Logf("%s: %q\n\t%s\n\twant %+v %v", c.where, c.text, what, c.golds, c.refuse)
+	}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func brief(r api.BindingRequest) string {
+	var b strings.Builder
+	b.WriteString(r.Operation)
+	if r.SQLSearch != nil {
+		b.WriteString(" by " + r.SQLSearch.Column + " ->")
+	}
+	if r.SQLWrite != nil {
+		b.WriteString(" by " + r.SQLWrite.KeyColumn)
+	}
+	for _, p := range r.Projection {
+		b.WriteString(" " + strings.Join(p.Path, "."))
+	}
+	for _, a := range r.InputObjectMap {
+		b.WriteString(" " + a.Field + "=" + a.Param + string(a.Const) + a.System)
+	}
+	return b.String()
+}
+
+// evaluate judges the goals of a folder on both kinds.
+func evaluate(t testing.TB, folder string) *tally {
+	t.Helper()
+	var s tally
+	cats := map[string]*assist.Catalog{}
+	for _, kind := range kinds {
+		for _, c := range goals(t, folder) {
+			db := company(t, c.schema, kind)
+			key := string(kind) + c.schema
+			if cats[key] == nil {
+				cats[key] = assist.NewCatalog(db, schema.Scope{})
+			}
+			s.judge(t, c, db, cats[key])
+		}
+	}
+	return &s
+}
+
+func TestTunedGoals(t *testing.T) {
+	t.Log(evaluate(t, "tuned"))
+}
+
+func TestHeldOutGoals(t *testing.T) {
+	t.Log(evaluate(t, "heldout"))
+}

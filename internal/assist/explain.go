@@ -1,0 +1,3 @@
+package assist
+
+func (c *Catalog) rationale(d *draft) string { return "" }

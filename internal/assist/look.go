@@ -1,0 +1,456 @@
+package assist
+
+import (
+	"slices"
+
+	"flowyte/internal/schema"
+)
+
+// maxWants is the most columns that a proposal returns: more cannot be said on
+// a call.
+const maxWants = 8
+
+// enough of a name must be said for a column to be meant, and a column that is
+// hardly worse than the best for some word is meant as well.
+const (
+	enough       = 0.4
+	enoughAcross = 0.5
+	nearly       = 0.85
+)
+
+// lookups are the drafts of a look-up on o.
+func (m *match) lookups(o *object, in intent) []*draft {
+	filters, terms := m.filters(o, func(col *column) bool { return filterable(o, col) })
+	var list []*draft
+	for _, f := range filters {
+		d := &draft{object: o, intent: in, filter: f.column, filterFit: f.fit, reason: f.reason, terms: terms, named: m.nameFit(o)}
+		d.wants = m.wants(o, f.column)
+		if len(d.wants) == 0 {
+			continue
+		}
+		if !f.column.alone {
+			d.latest = primary(o, moment, stamp)
+		}
+		d.account(m)
+		list = append(list, d)
+	}
+	return list
+}
+
+// filterable tells whether an equality on the column can be a skill's filter;
+// the compiler has the last word.
+func filterable(o *object, col *column) bool {
+	if col.class != "" && schema.RefusedInWrites(col.class) && col.class != schema.ClassDateOfBirth {
+		return false
+	}
+	switch col.Type {
+	case schema.Boolean, schema.Enum, schema.JSON, schema.Bytes, schema.Array, schema.Unsupported, "":
+		return false
+	}
+	return col.searchable
+}
+
+// wants are the columns that the goal asks for.
+func (m *match) wants(o *object, filter *column) []want {
+	use := m.asked(o)
+	found := m.meant(o, filter, use)
+	found = m.answers(o, filter, use, found)
+	if !slices.ContainsFunc(found, func(w want) bool { return !m.added(w) }) {
+		for _, w := range m.headline(o, filter) {
+			if !slices.ContainsFunc(found, func(other want) bool { return other.column == w.column }) {
+				found = append(found, w)
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b want) int { return firstWord(a) - firstWord(b) })
+	return found[:min(len(found), maxWants)]
+}
+
+// added tells whether a column was asked for on top of what is usual: "look up
+// the grades with the class title".
+func (m *match) added(w want) bool {
+	return len(w.by) > 0 && !slices.ContainsFunc(w.by, func(i int) bool { return m.goal.words[i].preposed != "with" || m.goal.words[i].sentence > 0 })
+}
+
+func firstWord(w want) int {
+	if len(w.by) == 0 {
+		return 1 << 20
+	}
+	return slices.Min(w.by)
+}
+
+// asked are the words that may name what is wanted.
+func (m *match) asked(o *object) []int {
+	var use []int
+	for i := range m.goal.words {
+		w := &m.goal.words[i]
+		if w.role == given || w.role == silent || w.actor {
+			continue
+		}
+		if m.names(i, o) >= sameFit || w.hint {
+			continue // the object itself
+		}
+		if w.role == aim && (w.faint && w.owner < 0 && w.preposed == "" && w.stem != "name" || about[w.preposed]) {
+			continue
+		}
+		use = append(use, i)
+	}
+	return use
+}
+
+// meant are the columns whose names are said, the object's own and those one
+// relationship away.
+func (m *match) meant(o *object, filter *column, use []int) []want {
+	var all []want
+	for _, col := range o.columns {
+		if col == filter || !col.Type.Scalar() || col.trait == opaque && !m.saysIDOf(col, use) {
+			continue
+		}
+		share, by, telling := m.cover(col.words, use, true)
+		if telling && share >= enough {
+			all = append(all, want{column: col, share: share * m.ownership(o, nil, by), by: by})
+		}
+	}
+	for _, h := range o.hops {
+		all = append(all, m.meantAcross(o, h, use)...)
+	}
+	return best(all)
+}
+
+// about are prepositions whose phrase says which row is meant.
+var about = set("in", "for", "on", "at", "from", "under")
+
+func (m *match) saysIDOf(col *column, use []int) bool {
+	return col.hop == nil && m.saysID(use)
+}
+
+// meantAcross are the columns of a relationship's target that are said, or its
+// name when only it is.
+func (m *match) meantAcross(o *object, h *hop, use []int) []want {
+	mention, at := 0.0, -1
+	for w := range m.goal.words {
+		if g := &m.goal.words[w]; g.actor && g.person || m.names(w, o) >= sameFit {
+			continue
+		}
+		if f := m.best(w, plainWords(h.words)); f > mention {
+			mention, at = f, w
+		}
+	}
+	var all []want
+	for _, col := range h.target.columns {
+		if !col.Type.Scalar() || col.trait == opaque || col.trait == secret || col.trait == stamp {
+			continue
+		}
+		share, by, telling := m.cover(col.words, use, mention >= meansFit)
+		if !telling || share < enough || onlyNames(m, by, h) {
+			continue
+		}
+		if mention < meansFit {
+			share *= 0.6
+		} else {
+			share *= 0.97 * m.ownership(o, h, by)
+		}
+		if share >= enoughAcross {
+			all = append(all, want{column: col, hop: h, share: share, by: by})
+		}
+	}
+	if mention < meansFit || at < 0 || !m.asksFor(at, len(all) == 0) {
+		return all
+	}
+	for _, col := range readable(h.target) {
+		all = append(all, want{column: col, hop: h, share: 0.8 * mention, by: []int{at}})
+	}
+	return all
+}
+
+// onlyNames tells whether the words that fit a target's column do no more than
+// name the target.
+func onlyNames(m *match, by []int, h *hop) bool {
+	return !slices.ContainsFunc(by, func(w int) bool { return m.best(w, plainWords(h.words)) < sameFit })
+}
+
+func plainWords(list []nameWord) []nameWord {
+	return slices.DeleteFunc(slices.Clone(list), func(w nameWord) bool { return w.weight < 0.5 && !w.person })
+}
+
+// asksFor tells whether a word that names another object asks for it: "which
+// doctor", "return the product"; alone says that nothing of it was named.
+func (m *match) asksFor(at int, alone bool) bool {
+	g := &m.goal.words[at]
+	if g.role != wanted || g.owns || about[g.preposed] {
+		return false
+	}
+	asked := false
+	for _, a := range m.goal.asks {
+		if a.clause != g.clause {
+			continue
+		}
+		asked = true
+		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && a.next == at {
+			return true
+		}
+	}
+	return alone && !asked
+}
+
+// ownership raises or lowers a column by whose it is said to be: "the
+// adjuster's name" is not the name of the claim.
+func (m *match) ownership(o *object, h *hop, by []int) float64 {
+	factor := 1.0
+	for _, w := range by {
+		owner := m.goal.words[w].owner
+		if owner < 0 || owner >= len(m.goal.words) {
+			continue
+		}
+		own := m.names(owner, o)
+		for _, other := range o.hops {
+			fits := m.best(owner, plainWords(other.words))
+			if fits < meansFit || fits <= own {
+				continue
+			}
+			if other == h {
+				return 1.15
+			}
+			factor = 0.5
+		}
+	}
+	return factor
+}
+
+// best keeps, for each word, the columns that fit it best or nearly so.
+func best(all []want) []want {
+	top := map[int]float64{}
+	for _, w := range all {
+		for _, by := range w.by {
+			top[by] = max(top[by], w.share)
+		}
+	}
+	return slices.DeleteFunc(all, func(w want) bool {
+		return !slices.ContainsFunc(w.by, func(by int) bool { return w.share >= nearly*top[by] })
+	})
+}
+
+// answers adds what a question word asks for and no name was said of.
+func (m *match) answers(o *object, filter *column, use []int, found []want) []want {
+	add := func(col *column, why string) {
+		if col != nil && col != filter && !slices.ContainsFunc(found, func(w want) bool { return w.column == col }) {
+			found = append(found, want{column: col, share: enough, why: why})
+		}
+	}
+	found = m.generic(o, filter, found)
+	for _, a := range m.goal.asks {
+		said := m.inClause(found, a.clause)
+		hasTrait := func(traits ...trait) bool {
+			return slices.ContainsFunc(said, func(w want) bool { return slices.Contains(traits, w.column.trait) })
+		}
+		switch a.kind {
+		case "when", "until":
+			if !hasTrait(moment, stamp) {
+				add(primary(o, moment, stamp), "when")
+			}
+		case "long":
+			if !hasTrait(moment, counted, stamp) {
+				add(primary(o, moment), "how long")
+			}
+		case "where":
+			if !hasTrait(place) {
+				add(primary(o, place), "where")
+			}
+		case "much":
+			if !hasTrait(money, counted) {
+				add(primary(o, money), "how much")
+			}
+		case "many":
+			if !hasTrait(counted, money) {
+				add(primary(o, counted), "how many")
+			}
+		case "who", "whom":
+			if !hasTrait(personName) {
+				found = m.person(o, found)
+			}
+		case "which", "what":
+			if a.next < len(m.goal.words) && m.names(a.next, o) >= sameFit {
+				for _, col := range readable(o) {
+					if col.trait != sayable || len(found) > 0 {
+						add(col, "which")
+					}
+				}
+			}
+		case "yes", "whether", "if":
+			if len(said) == 0 {
+				state := primary(o, status)
+				add(state, "whether")
+				add(primary(o, moment), "whether")
+				if state == nil {
+					add(primary(o, money), "whether")
+				}
+			} else if !hasTrait(status, flag, counted, money, text) {
+				add(primary(o, status), "whether")
+			}
+		}
+	}
+	if !filter.alone && len(found) > 0 {
+		for _, col := range o.columns { // tells the rows apart
+			if col.trait == title {
+				add(col, "label")
+				break
+			}
+		}
+	}
+	return found
+}
+
+// generic adds what "the time" or "the name" stands for where no column is
+// called so.
+func (m *match) generic(o *object, filter *column, found []want) []want {
+	for i := range m.goal.words {
+		w := &m.goal.words[i]
+		if w.role != wanted || slices.ContainsFunc(found, func(c want) bool { return slices.Contains(c.by, i) }) {
+			continue
+		}
+		var more []*column
+		switch w.stem {
+		case "time", "date", "day":
+			more = append(more, primary(o, moment))
+		case "name":
+			if w.owner < 0 {
+				more = readable(o)
+			}
+		}
+		for _, col := range more {
+			if col != nil && col != filter && !slices.ContainsFunc(found, func(c want) bool { return c.column == col }) {
+				found = append(found, want{column: col, share: enough, by: []int{i}})
+			}
+		}
+	}
+	return found
+}
+
+// inClause are the columns that words of a clause named.
+func (m *match) inClause(found []want, clause int) []want {
+	var list []want
+	for _, w := range found {
+		if slices.ContainsFunc(w.by, func(i int) bool { return m.goal.words[i].clause == clause }) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// person adds the people that a row leads to.
+func (m *match) person(o *object, found []want) []want {
+	for _, h := range o.hops {
+		if h.target.person {
+			for _, col := range readable(h.target) {
+				found = append(found, want{column: col, hop: h, share: enough, why: "who"})
+			}
+			return found
+		}
+	}
+	for _, col := range o.columns {
+		if col.trait == personName {
+			found = append(found, want{column: col, share: enough, why: "who"})
+		}
+	}
+	return found
+}
+
+// headline is what a row is about when nothing in particular is asked for.
+func (m *match) headline(o *object, filter *column) []want {
+	var found []want
+	add := func(col *column, h *hop) {
+		if col != nil && col != filter && len(found) < 6 && !slices.ContainsFunc(found, func(w want) bool { return w.column == col }) {
+			found = append(found, want{column: col, hop: h, share: enough, why: "headline"})
+		}
+	}
+	for _, col := range o.columns {
+		if col.trait == personName || col.trait == title {
+			add(col, nil)
+		}
+	}
+	add(primary(o, status), nil)
+	add(primary(o, moment), nil)
+	add(primary(o, money), nil)
+	add(primary(o, counted), nil)
+	for _, h := range o.hops {
+		if h.column == nil || h.column == filter || h.target.person && slices.ContainsFunc(found, func(w want) bool { return w.column.trait == personName }) {
+			continue
+		}
+		if names := readable(h.target); len(names) == 1 {
+			add(names[0], h)
+		}
+	}
+	for _, want := range [][]trait{{counted}, {moment}, {flag}, {place}, {email, phone}, {plain}, {sayable}, {text}, {stamp}} {
+		for _, col := range o.columns {
+			if slices.Contains(want, col.trait) && col.class != schema.ClassDateOfBirth && len(found) < 4 {
+				add(col, nil)
+			}
+		}
+	}
+	return found
+}
+
+// readable are the columns by which people know a row.
+func readable(o *object) []*column {
+	order := []trait{title, sayable, personName}
+	if o.person {
+		order = []trait{personName, title, sayable}
+	}
+	for _, t := range order {
+		var list []*column
+		for _, col := range o.columns {
+			if col.trait == t {
+				list = append(list, col)
+			}
+		}
+		if t == personName && len(list) > 0 {
+			return list[:min(len(list), 2)]
+		}
+		if len(list) > 0 {
+			return list[:1]
+		}
+	}
+	return nil
+}
+
+// primary is the foremost column of one of the traits, tried in order.
+func primary(o *object, traits ...trait) *column {
+	for _, t := range traits {
+		var top *column
+		score := -1
+		for _, col := range o.columns {
+			if col.trait != t {
+				continue
+			}
+			if s := prominence(col); s > score {
+				top, score = col, s
+			}
+		}
+		if top != nil {
+			return top
+		}
+	}
+	return nil
+}
+
+// The words that make a column the foremost of its kind.
+var foremost = map[trait][]map[string]bool{
+	moment:  {stemSet("start", "starts", "reserved", "scheduled", "appointment", "visit", "meets", "event", "begins", "departs", "dropoff", "when"), stemSet("due", "ready", "eta", "arrival", "promised", "expires", "expiry", "end", "paid", "delivery", "closes", "restore")},
+	money:   {stemSet("balance", "due", "owed", "outstanding"), stemSet("total", "amount", "price", "premium", "fee")},
+	status:  {stemSet("status")},
+	counted: {stemSet("quantity", "hand", "left", "remaining", "points")},
+	place:   {stemSet("location", "address", "room")},
+}
+
+func prominence(col *column) int {
+	for rank, set := range foremost[col.trait] {
+		for _, w := range schema.Words(col.Name) {
+			for _, long := range words.full(w) {
+				if set[stem(long)] {
+					return 10 - 3*rank - len(col.words)
+				}
+			}
+		}
+	}
+	return max(0, 4-len(col.words))
+}

@@ -1,0 +1,359 @@
+package assist
+
+import "slices"
+
+// parser walks over the tokens of a goal once and gives every content word its
+// role.
+type parser struct {
+	tokens []token
+	goal   *goal
+
+	role     role
+	phrase   bool // the given part ends with its noun phrase
+	before   role // what the role was before that phrase
+	sentence int
+	clause   int
+	term     int
+	owner    int
+	owning   bool   // the word before owns this one
+	prep     string // the preposition of the present noun phrase
+	theirs   bool   // so does a possessive pronoun
+	open     bool   // an indefinite article stands before the noun
+	nounAt   int    // where the present noun phrase begins in goal.words
+}
+
+func set(list ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range list {
+		m[w] = true
+	}
+	return m
+}
+
+var (
+	determiners  = set("a", "an", "the", "their", "his", "her", "my", "our", "your", "its", "this", "that", "these", "those", "each", "every", "all", "any", "some", "another", "new", "existing", "caller", "callers")
+	pronouns     = set("they", "we", "i", "he", "she", "you", "somebody", "someone", "caller", "callers", "people", "anybody")
+	giveVerbs    = set("give", "gives", "provide", "provides", "quote", "quotes", "know", "knows", "supply", "supplies", "enter", "enters", "have", "has", "read", "reads", "tell", "tells", "say", "says", "state", "states", "name", "spell", "spells", "share", "offer", "mention", "mentions", "got")
+	needsToUs    = set("read", "reads", "tell", "tells")
+	needsCode    = set("have", "has", "got", "say", "says", "state", "read", "reads", "name")
+	tellVerbs    = set("tell", "return", "read", "say", "show", "give", "hear", "report", "see", "announce", "list", "get", "fetch", "retrieve", "know", "including", "include", "plus", "noting", "mention", "learn", "explain", "state", "speak")
+	askWords     = set("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "whether", "if")
+	prepositions = set("of", "to", "in", "on", "at", "for", "from", "with", "under", "into", "onto", "about", "off", "between", "after", "before", "since", "until", "during", "through", "without", "against", "within", "per", "over", "behind", "as", "among")
+	helpers      = set("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "should", "may", "must")
+	letVerbs     = set("let", "lets", "allow", "allows", "help", "helps", "enable", "enables", "tell", "tells", "inform", "ask", "asks", "give", "gives", "greet", "have", "remind", "want", "call", "phone", "notify", "contact")
+	actVerbs     = set("call", "calls", "ask", "asks", "give", "gives", "want", "wants", "phone", "phones", "ring", "rings", "say", "says", "tell", "tells", "need", "needs", "provide", "provides", "know", "knows", "have", "has", "can", "could", "should", "moved", "quote", "quotes", "quoting", "would", "hear", "speak", "reads", "name", "names", "does", "prefers", "wish", "wishes", "report", "reports", "tries", "gets")
+	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier")
+)
+
+func (p *parser) at(i int) token {
+	if i < 0 || i >= len(p.tokens) {
+		return token{mark: true}
+	}
+	return p.tokens[i]
+}
+
+func (p *parser) is(i int, list map[string]bool) bool { return !p.at(i).mark && list[p.at(i).text] }
+
+func (p *parser) parse() {
+	p.owner, p.nounAt = -1, 0
+	p.beginSentence(0)
+	for i := 0; i < len(p.tokens); {
+		i += p.step(i)
+	}
+	p.markRinging()
+	p.markWhois()
+	p.nameByVerb()
+	for i := range p.goal.words {
+		p.goal.words[i].weight = weightOf(&p.goal.words[i])
+	}
+}
+
+// step takes one cue, mark or word and returns how many tokens it took.
+func (p *parser) step(i int) int {
+	t := p.tokens[i]
+	if t.mark {
+		p.mark(i)
+		return 1
+	}
+	if n := p.cue(i); n > 0 {
+		return n
+	}
+	p.add(i)
+	return 1
+}
+
+func (p *parser) mark(i int) {
+	p.clause++
+	p.endNoun()
+	switch p.tokens[i].text {
+	case ".", "?", "!", ";":
+		p.sentence++
+		p.beginSentence(i + 1)
+	case ":":
+		p.turn(wanted)
+	default:
+		if p.phrase || p.role == silent {
+			p.role, p.phrase = p.before, false
+		}
+	}
+}
+
+// beginSentence starts over, but for a few words at the end that name nothing
+// but what is given: "… how did I pay? account number".
+func (p *parser) beginSentence(from int) {
+	p.turn(aim)
+	p.owner = -1
+	if p.is(from, helpers) {
+		p.clause++
+		p.goal.asks = append(p.goal.asks, ask{kind: "yes", clause: p.clause, next: len(p.goal.words)})
+	}
+	if p.sentence == 0 {
+		return
+	}
+	n, code := 0, false
+	for ; !p.at(from + n).mark; n++ {
+		t := p.at(from + n)
+		if p.is(from+n, giveVerbs) || p.is(from+n, askWords) || p.is(from+n, helpers) || allVerbs[t.text] != 0 {
+			return
+		}
+		code = code || identifying[stem(t.text)]
+	}
+	if n <= 5 && code {
+		p.giveTerm(false)
+	}
+}
+
+func (p *parser) turn(r role) {
+	p.role, p.phrase = r, false
+}
+
+// giveTerm begins something that the caller supplies.
+func (p *parser) giveTerm(phraseOnly bool) {
+	if !p.phrase && p.role != given {
+		p.before = p.role
+	}
+	p.role, p.phrase = given, phraseOnly
+	p.term++
+}
+
+func (p *parser) endNoun() {
+	p.nounAt = len(p.goal.words)
+	p.prep, p.open, p.theirs, p.owning = "", false, false, false
+}
+
+// add takes a word that is no cue.
+func (p *parser) add(i int) {
+	t := p.tokens[i]
+	if prepositions[t.text] {
+		p.preposition(t.text)
+		return
+	}
+	if reaches[t.text] && !p.at(i-1).owns && p.at(i-1).text != "caller" && (pronouns[p.at(i-1).text] || words.people[stem(p.at(i-1).text)]) {
+		return // "customers phone to ask"
+	}
+	if p.role == given && pronouns[t.text] {
+		p.role = silent // "the number they are calling from"
+		return
+	}
+	if p.role == silent {
+		return
+	}
+	if words.silent[t.text] && !t.owns {
+		if t.text == "a" || t.text == "an" {
+			p.open = true
+		}
+		switch t.text {
+		case "my", "their":
+			p.goal.caller, p.theirs = true, true
+		case "i":
+			p.goal.caller = true
+		}
+		if (helpers[t.text] || t.text == "and" || t.text == "or") && p.phrase {
+			p.role, p.phrase = p.before, false
+		}
+		if (t.text == "and" || t.text == "or") && p.role == given {
+			if t.text == "and" {
+				p.term++
+			}
+		} else if helpers[t.text] {
+			p.owner = -1
+			p.endNoun()
+		}
+		return
+	}
+	if t.capital && len(t.text) == 1 || t.text[0] >= '0' && t.text[0] <= '9' {
+		p.openValue()
+		return
+	}
+	s := stem(t.text)
+	w := word{
+		text: t.text, stem: s, role: p.role, sentence: p.sentence, clause: p.clause, faint: words.faint[s], person: words.people[s],
+		owner: p.owner, owns: t.owns, indefinite: p.open, possessed: p.theirs, preposed: p.prep,
+	}
+	if p.role == given {
+		w.term = p.term
+	}
+	w.actor = w.person && p.acts(i)
+	p.goal.words = append(p.goal.words, w)
+	if t.text == "caller" || t.text == "callers" {
+		p.goal.caller = true
+	}
+	if t.owns {
+		p.owner = len(p.goal.words) - 1
+	}
+}
+
+func (p *parser) preposition(text string) {
+	if p.phrase {
+		p.role, p.phrase = p.before, false
+	}
+	if p.role == given && (text == "for" || text == "to") && p.nounAt < len(p.goal.words) {
+		p.role = aim
+	}
+	if text == "of" {
+		// "the status of the claim": what comes next owns what came before.
+		next := len(p.goal.words)
+		for j := p.nounAt; j < next; j++ {
+			if p.goal.words[j].owner < 0 {
+				p.goal.words[j].owner = next
+			}
+		}
+	}
+	p.owner = -1
+	p.endNoun()
+	p.prep = text
+}
+
+// openValue stands for a value: what is named before it is supplied as well.
+func (p *parser) openValue() {
+	n := len(p.goal.words)
+	if p.nounAt >= n || p.role == given {
+		return
+	}
+	p.term++
+	for j := p.nounAt; j < n; j++ {
+		w := p.goal.words[j]
+		if w.clause != p.clause {
+			continue
+		}
+		w.role, w.term, w.open = given, p.term, true
+		p.goal.words = append(p.goal.words, w)
+	}
+	p.endNoun()
+}
+
+// acts tells whether a person does something in the sentence, or is told
+// something, and is not what the goal is about.
+func (p *parser) acts(i int) bool {
+	if p.tokens[i].owns {
+		return false
+	}
+	t := p.tokens[i].text
+	if t == "caller" || t == "callers" || p.theirs && p.is(i-2, helpers) {
+		return true // "Was my child …"
+	}
+	for j := i + 1; j <= i+2; j++ {
+		if p.is(j, actVerbs) {
+			return true
+		}
+		if p.at(j).mark || !words.silent[p.at(j).text] {
+			break
+		}
+	}
+	j := i - 1
+	for p.is(j, determiners) || p.at(j).text == "new" {
+		j--
+	}
+	return p.is(j, letVerbs)
+}
+
+// markRinging looks for the number that a call comes from.
+func (p *parser) markRinging() {
+	number, rings := -1, -1
+	for i, t := range p.tokens {
+		switch {
+		case t.text == "callerid":
+			number, rings = i, i
+		case t.text == "number" || t.text == "phone" && rings < 0 || t.text == "phone" && i > rings+3:
+			number = i
+		case t.text == "calling" || t.text == "ringing" || t.text == "dialling":
+			rings = i
+		case (t.text == "call" || t.text == "calls" || t.text == "rings" || t.text == "ring" || t.text == "phone" || t.text == "phones") &&
+			(p.at(i+1).text == "from" || p.at(i+1).text == "in" || p.is(i-1, pronouns)):
+			rings = i
+		case t.text == "caller" && t.owns && (p.at(i+1).text == "number" || p.at(i+1).text == "phone"):
+			number, rings = i, i
+		}
+	}
+	if number < 0 || rings < 0 || abs(number-rings) > 5 {
+		return
+	}
+	p.goal.ringing, p.goal.caller = true, true
+	for i := range p.goal.words {
+		w := &p.goal.words[i]
+		if w.role == given && (w.stem == "number" || w.stem == "call" || w.stem == "callerid" || w.stem == "caller") {
+			w.role = silent
+		}
+	}
+	if !slices.ContainsFunc(p.goal.words, func(w word) bool { return w.role == given && phoneWords[w.stem] }) {
+		p.term++
+		p.goal.words = append(p.goal.words, word{text: "phone", stem: "phone", role: given, term: p.term, owner: -1, sentence: p.sentence})
+	}
+}
+
+// markWhois: "identify the caller": nothing but a person is looked for.
+func (p *parser) markWhois() {
+	switch p.goal.intents[0].verb {
+	case "identify", "recognise", "recognize":
+	default:
+		return
+	}
+	for i := range p.goal.words {
+		if w := &p.goal.words[i]; w.role == aim && w.sentence == 0 && !w.person {
+			return
+		}
+	}
+	p.goal.whois = true
+}
+
+// reaches are verbs of getting in touch that are nouns as well.
+var reaches = set("phone", "call", "ring", "contact", "mail", "text", "email")
+
+// madeBy are the things that some verbs make: to book a table is to make a
+// reservation.
+var madeBy = map[string]string{
+	"book": "booking", "reserve": "reservation", "schedule": "appointment", "request": "request", "report": "report", "order": "order",
+	"register": "registration", "enroll": "enrollment", "enrol": "enrollment", "apply": "application",
+}
+
+// nameByVerb adds what the main verb makes as a word of the goal.
+func (p *parser) nameByVerb() {
+	in := p.goal.intents[0]
+	made, ok := madeBy[in.verb]
+	if !ok || in.action != create {
+		return
+	}
+	s := stem(made)
+	if !p.goal.has(s) {
+		p.goal.words = append(p.goal.words, word{text: made, stem: s, role: aim, owner: -1, hint: true, clause: -1})
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// weightOf is how much it matters that a word is accounted for.
+func weightOf(w *word) float64 {
+	switch {
+	case w.role == silent:
+		return 0
+	case w.hint:
+		return 0.5
+	case w.actor:
+		return 0.1
+	case w.faint && w.person:
+		return 0.25
+	case w.faint:
+		return 0.2
+	}
+	return 1
+}

@@ -1,0 +1,218 @@
+package assist
+
+import (
+	"slices"
+	"strings"
+)
+
+// unserveable finds the reason why no single operation can serve a goal,
+// whatever the objects are; "" when there is none.
+func (m *match) unserveable() Reason {
+	switch {
+	case m.schemaChange():
+		return SchemaChange
+	case m.goal.intents[0].action == remove:
+		return Deletes
+	case m.goal.reads() && m.aggregates():
+		return Aggregate
+	}
+	return ""
+}
+
+var (
+	schemaWords  = set("column", "columns", "index", "indexes", "schema", "constraint", "trigger", "database", "field")
+	schemaVerbs  = set("add", "create", "drop", "alter", "rename", "modify", "truncate", "make")
+	alwaysSchema = set("drop", "alter", "rename", "truncate")
+)
+
+// schemaChange: "add a column", "rename the customers table".
+func (m *match) schemaChange() bool {
+	raw := m.goal.raw
+	for i, t := range raw {
+		if !schemaVerbs[t] || i > 0 && !schemaStart[raw[i-1]] {
+			continue
+		}
+		for _, next := range raw[i+1 : min(len(raw), i+7)] {
+			if next == "." || next == "?" || next == "," || next == "by" || next == "with" && !alwaysSchema[t] {
+				break
+			}
+			if schemaWords[next] && m.unknown(next) {
+				return true
+			}
+			if (next == "table" || next == "tables") && (alwaysSchema[t] || m.unknown("table")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var schemaStart = set(".", "?", "!", ";", ":", "to", "and", "please", "then", "can", "should")
+
+// unknown tells whether no object is called so.
+func (m *match) unknown(text string) bool {
+	s := stem(text)
+	return !slices.ContainsFunc(m.cat.objects, func(o *object) bool {
+		return slices.ContainsFunc(o.words, func(w nameWord) bool { return m.cat.stems[w.id] == s })
+	})
+}
+
+// The words that ask for a figure over many rows. Those of weak count only
+// where no column is called so.
+var (
+	figures     = stemSet("average", "mean", "median", "percentage", "percent", "ratio", "proportion", "statistics", "histogram", "revenue", "turnover", "aggregate")
+	weakFigures = stemSet("total", "sum", "maximum", "minimum", "rank", "ranking", "trend", "count", "revenue", "share")
+	superlative = set("most", "best", "highest", "lowest", "fewest", "least", "busiest", "largest", "smallest", "biggest", "longest", "shortest", "cheapest", "top", "oldest", "youngest", "worst", "popular")
+)
+
+// aggregates tells whether the goal asks for a count, a sum or a ranking.
+func (m *match) aggregates() bool {
+	raw := m.goal.raw
+	all := slices.ContainsFunc(raw, func(t string) bool { return t == "all" || t == "every" || t == "each" })
+	for i, t := range raw {
+		s := stem(t)
+		switch {
+		case superlative[t] && !m.isColumn(s):
+			return true
+		case figures[s] && !m.isColumn(s):
+			return true
+		case weakFigures[s] && (!m.isColumn(s) || all && !m.named(given)):
+			return true
+		case (t == "per" || t == "by") && i > 0 && i+1 < len(raw) && period[raw[i+1]] && m.counts():
+			return true
+		}
+	}
+	return m.countsRows()
+}
+
+var period = set("day", "week", "month", "quarter", "year", "hour")
+
+func (m *match) named(r role) bool { return len(m.goal.in(r)) > 0 }
+
+func (m *match) counts() bool {
+	return slices.ContainsFunc(m.goal.asks, func(a ask) bool { return a.kind == "many" || a.kind == "often" })
+}
+
+// isColumn tells whether some column is called by a word.
+func (m *match) isColumn(s string) bool {
+	id, known := m.cat.vocabulary[s]
+	if !known {
+		return false
+	}
+	return slices.ContainsFunc(m.cat.objects, func(o *object) bool {
+		return slices.ContainsFunc(o.columns, func(c *column) bool {
+			return slices.ContainsFunc(c.words, func(w nameWord) bool { return w.id == id })
+		})
+	})
+}
+
+// countsRows: "how many appointments" asks for a count where appointments are
+// objects and no column counts them.
+func (m *match) countsRows() bool {
+	for _, a := range m.goal.asks {
+		if a.kind == "often" {
+			return true
+		}
+		if a.kind != "many" {
+			continue
+		}
+		if a.next >= len(m.goal.words) {
+			return true
+		}
+		row, column := 0.0, 0.0
+		for w := a.next; w < min(a.next+2, len(m.goal.words)); w++ {
+			if m.goal.words[w].clause != a.clause || m.goal.words[w].preposed != m.goal.words[a.next].preposed {
+				break
+			}
+			for _, o := range m.cat.objects {
+				row = max(row, m.names(w, o))
+				for _, c := range o.columns {
+					if c.trait == counted || c.trait == money || c.trait == moment && c.Type != "date" {
+						share, _, telling := m.cover(c.words, []int{w}, true)
+						if telling && share >= enough {
+							column = max(column, share)
+						}
+					}
+				}
+			}
+		}
+		if column == 0 || row >= sameFit && column < row*0.75 {
+			return true
+		}
+	}
+	return false
+}
+
+// refuse judges the drafts of a goal, best first.
+func (m *match) refuse(list []*draft) Reason {
+	if len(list) == 0 {
+		if m.onlyUnindexed() {
+			return NotIndexed
+		}
+		return NoMatch
+	}
+	top := list[0]
+	switch {
+	case top.intent.action != create && (top.terms > 1 || m.between() || m.compares()):
+		return SeveralFilters
+	case top.intent.action == look && m.available(top):
+		return SeveralFilters
+	case top.intent.action == look && m.everything(top):
+		return NoFilter
+	case top.confidence < bar:
+		return NoMatch
+	}
+	return ""
+}
+
+// onlyUnindexed tells whether something is named that could be looked up if
+// only it had an index.
+func (m *match) onlyUnindexed() bool {
+	for _, o := range m.likely(1) {
+		return m.nameFit(o) >= meansFit && m.goal.reads()
+	}
+	return false
+}
+
+// between: "between January and March", "from … to …" over time.
+func (m *match) between() bool { return slices.Contains(m.goal.raw, "between") }
+
+// compares: "older than", "more than", "at least".
+func (m *match) compares() bool {
+	joined := " " + strings.Join(m.goal.raw, " ") + " "
+	for _, c := range []string{" more than ", " less than ", " older than ", " greater than ", " higher than ", " lower than ", " at least ", " at most ", " newer than ", " longer than ", " fewer than "} {
+		if strings.Contains(joined, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// available: whether something is free depends on more than one condition.
+func (m *match) available(d *draft) bool {
+	for i := range m.goal.words {
+		w := &m.goal.words[i]
+		if w.stem != "free" && w.stem != "avail" && w.stem != "vacant" {
+			continue
+		}
+		if slices.ContainsFunc(d.wants, func(c want) bool { return m.best(i, c.column.words) >= meansFit }) {
+			continue
+		}
+		return true
+	}
+	return false
+}
+
+// everything: "list all patients" leaves nothing to find a row by.
+func (m *match) everything(d *draft) bool {
+	if d.reason == byWords || d.reason == byPhrase || m.goal.caller {
+		return false
+	}
+	raw := m.goal.raw
+	for i, t := range raw {
+		if t == "all" || t == "every" || t == "list" && i == 0 {
+			return true
+		}
+	}
+	return false
+}
