@@ -190,6 +190,21 @@ func (c *Client) RollBack(ctx context.Context, agent, version string) (api.Versi
 	return do[api.Version](ctx, c, http.MethodPost, "/agents/"+agent+"/rollback", api.RollbackRequest{VersionID: version})
 }
 
+// CreateKey makes an API key; the answer is the only one that holds it.
+func (c *Client) CreateKey(ctx context.Context, r api.APIKeyRequest) (api.APIKey, error) {
+	return do[api.APIKey](ctx, c, http.MethodPost, "/api-keys", r)
+}
+
+// Keys lists the organisation's API keys.
+func (c *Client) Keys(ctx context.Context) ([]api.APIKey, error) {
+	return do[[]api.APIKey](ctx, c, http.MethodGet, "/api-keys?limit=200", nil)
+}
+
+// RevokeKey ends an API key.
+func (c *Client) RevokeKey(ctx context.Context, key string) (api.APIKey, error) {
+	return do[api.APIKey](ctx, c, http.MethodDelete, "/api-keys/"+key, nil)
+}
+
 // Start opens a conversation.
 func (c *Client) Start(ctx context.Context, agent string, r api.ConversationRequest) (api.Conversation, error) {
 	return do[api.Conversation](ctx, c, http.MethodPost, "/agents/"+agent+"/conversations", r)

@@ -119,7 +119,7 @@ func (a *App) NewKey(t testing.TB, org string, scopes ...string) string {
 		}
 	}
 	issued := auth.Issue(ring)
-	if _, err := s.CreateKey(ctx, store.Actor{Org: o.ID}, issued.MAC, issued.LastFour, set.Names()); err != nil {
+	if _, err := s.CreateKey(ctx, store.Actor{Org: o.ID}, store.NewKey{MAC: issued.MAC, LastFour: issued.LastFour, Scopes: set.Names()}); err != nil {
 		t.Fatal(err)
 	}
 	key := issued.Secret.Reveal()

@@ -28,6 +28,7 @@ var bodies = map[string]string{
 	"POST /api/v1/agents/{agentId}/publish":                               `{}`,
 	"POST /api/v1/agents/{agentId}/rollback":                              `{"versionId":"VERSION"}`,
 	"POST /api/v1/agents/{agentId}/conversations":                         `{"channel":"voice"}`,
+	"POST /api/v1/api-keys":                                               `{"name":"x","scopes":["keys:write"]}`,
 	"POST /api/v1/conversations/{id}/tool-calls":                          `{"toolCallId":"c","tool":"look_up_an_appointment"}`,
 }
 
@@ -102,20 +103,25 @@ func TestAnotherOrganisationsIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := p.Client().Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	theirs := ids{
-		"kind": "postgres", "agentId": p.Agent.ID, "skillId": p.Skill.ID, "versionId": *agent.PublishedVersionID,
+		"keyId": keys[0].ID,
+		"kind":  "postgres", "agentId": p.Agent.ID, "skillId": p.Skill.ID, "versionId": *agent.PublishedVersionID,
 		"id": conv.ID, "toolCallId": "theirs", "name": "appointments",
 	}
 	mine := p.NewKey(t, "other")
 	tried := 0
 	for _, op := range p.Server.Routes() {
-		if !strings.Contains(op.Path, "{agentId}") && !strings.Contains(op.Path, "{id}") {
+		if !strings.Contains(op.Path, "{agentId}") && !strings.Contains(op.Path, "{id}") && !strings.Contains(op.Path, "{keyId}") {
 			continue
 		}
 		tried++
 		t.Run(op.Method+" "+op.Path, func(t *testing.T) {
 			never := ids{"kind": "postgres", "name": "appointments", "toolCallId": "never"}
-			for _, k := range []string{"agentId", "skillId", "versionId", "id"} {
+			for _, k := range []string{"agentId", "skillId", "versionId", "id", "keyId"} {
 				never[k] = theirs[k][:4] + strings.Repeat("0", len(theirs[k])-4)
 			}
 			status, head, body := p.send(t, op, theirs, mine, nil)
@@ -146,6 +152,7 @@ func TestEveryRouteAndEveryScope(t *testing.T) {
 	}
 	nobody := ids{
 		"kind": "postgres", "agentId": "agt_0", "skillId": "skl_0", "versionId": "ver_0", "id": "cnv_0", "toolCallId": "c", "name": "n",
+		"keyId": "key_0",
 	}
 	for _, op := range app.Server.Routes() {
 		t.Run(op.Method+" "+op.Path, func(t *testing.T) {

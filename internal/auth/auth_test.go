@@ -437,8 +437,22 @@ func TestParseScopes(t *testing.T) {
 		}
 	}
 	narrow := ScopesOf(AgentsRead)
-	if !narrow.Within(all) || all.Within(narrow) || ScopesOf(KeysRead).Within(narrow) || !Scopes(0).Within(narrow) {
-		t.Error("Within compares sets")
+	if narrow.Without(all) != 0 || all.Without(narrow) != all&^narrow || ScopesOf(KeysRead, AgentsRead).Without(narrow) != ScopesOf(KeysRead) || Scopes(0).Without(narrow) != 0 {
+		t.Error("Without compares sets")
+	}
+}
+
+func TestScopesNamed(t *testing.T) {
+	got, err := ScopesNamed([]string{"keys:write", "agents:read", "agents:read"})
+	if err != nil || got != ScopesOf(AgentsRead, KeysWrite) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range [][]string{nil, {}, {""}, {"all"}, {"agents:read", "nobody"}, {"agents:read,keys:read"}, {" agents:read"}} {
+		got, err := ScopesNamed(bad)
+		wantFault(t, err, fault.ValueInvalid)
+		if got != 0 {
+			t.Errorf("%q yields %v", bad, got)
+		}
 	}
 }
 

@@ -61,15 +61,36 @@ func ParseScopes(text string) (Scopes, error) {
 	if strings.TrimSpace(text) == "all" {
 		return ScopesOf(order...), nil
 	}
-	var s Scopes
-	for name := range strings.SplitSeq(text, ",") {
-		one := bit(Scope(strings.TrimSpace(name)))
+	names := strings.Split(text, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	s, ok := named(names)
+	if !ok {
+		return 0, fault.New(fault.ValueInvalid).WithField("scopes", "must be `all` or a comma list of %s", ScopesOf(order...))
+	}
+	return s, nil
+}
+
+// ScopesNamed is the set of the scopes with these names. The fault is
+// value_invalid when there is none, or a name is not that of a scope.
+func ScopesNamed(names []string) (Scopes, error) {
+	s, ok := named(names)
+	if !ok || s == 0 {
+		return 0, fault.New(fault.ValueInvalid).WithField("scopes", "must be one or more of %s", ScopesOf(order...))
+	}
+	return s, nil
+}
+
+func named(names []string) (s Scopes, ok bool) {
+	for _, name := range names {
+		one := bit(Scope(name))
 		if one == 0 {
-			return 0, fault.New(fault.ValueInvalid).WithField("scopes", "must be `all` or a comma list of %s", ScopesOf(order...))
+			return 0, false
 		}
 		s |= one
 	}
-	return s, nil
+	return s, true
 }
 
 // Has tells whether scope is in the set.
@@ -78,9 +99,9 @@ func (s Scopes) Has(scope Scope) bool {
 	return b != 0 && s&b != 0
 }
 
-// Within tells whether every scope of s is in other: what a key may hand on to
-// another key.
-func (s Scopes) Within(other Scopes) bool { return s&^other == 0 }
+// Without is what of s is not in other. A key may hand on to another key what
+// is left empty by its own scopes.
+func (s Scopes) Without(other Scopes) Scopes { return s &^ other }
 
 // Names lists the scopes of the set in their fixed order.
 func (s Scopes) Names() []string {

@@ -43,7 +43,7 @@ func TestKeysOfAStore(t *testing.T) {
 	by := store.Actor{Org: org.ID}
 	issued := auth.Issue(ring)
 	scopes := auth.ScopesOf(auth.AgentsRead, auth.KeysWrite)
-	key, err := command.CreateKey(ctx, by, issued.MAC, issued.LastFour, scopes.Names())
+	key, err := command.CreateKey(ctx, by, store.NewKey{MAC: issued.MAC, LastFour: issued.LastFour, Scopes: scopes.Names()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ var demoAllow = netip.MustParsePrefix("127.0.0.0/8")
 func (d *demoRun) startService(ctx context.Context) error {
 	data := filepath.Join(d.dir, "data")
 	quiet := &app{ctx: ctx, log: slog.New(slog.DiscardHandler)}
-	key, err := dataFlags{Data: data}.makeKey(quiet, "demo", auth.ScopesOf(auth.AllScopes()...))
+	key, err := dataFlags{Data: data}.makeKey(quiet, "demo", "demo", auth.ScopesOf(auth.AllScopes()...))
 	if err != nil {
 		return err
 	}

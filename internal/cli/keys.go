@@ -53,6 +53,7 @@ type keysCommand struct {
 type createKeyCommand struct {
 	dataFlags
 	Org    string `help:"The organisation's name; it is made when it is new." required:""`
+	Name   string `help:"What people call the key."`
 	Scopes string `help:"all, or a comma list of scopes." default:"all"`
 }
 
@@ -62,7 +63,7 @@ func (c createKeyCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.makeKey(a, c.Org, scopes)
+	key, err := c.makeKey(a, c.Org, c.Name, scopes)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (c createKeyCommand) Run(a *app) error {
 }
 
 // makeKey makes a key of an organisation, and the organisation when it is new.
-func (d dataFlags) makeKey(a *app, org string, scopes auth.Scopes) (secret.Text, error) {
+func (d dataFlags) makeKey(a *app, org, name string, scopes auth.Scopes) (secret.Text, error) {
 	s, ring, err := d.open(a)
 	if err != nil {
 		return secret.Text{}, err
@@ -82,7 +83,7 @@ func (d dataFlags) makeKey(a *app, org string, scopes auth.Scopes) (secret.Text,
 		return secret.Text{}, err
 	}
 	issued := auth.Issue(ring)
-	_, err = s.CreateKey(a.ctx, store.Actor{Org: o.ID}, issued.MAC, issued.LastFour, scopes.Names())
+	_, err = s.CreateKey(a.ctx, store.Actor{Org: o.ID}, store.NewKey{Name: name, MAC: issued.MAC, LastFour: issued.LastFour, Scopes: scopes.Names()})
 	return issued.Secret, err
 }
 
@@ -103,7 +104,7 @@ func (c listKeysCommand) Run(a *app) error {
 		return err
 	}
 	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tENDS IN\tCREATED\tREVOKED\tSCOPES")
+	fmt.Fprintln(w, "ID\tENDS IN\tNAME\tCREATED\tREVOKED\tSCOPES")
 	for page := (store.Page{Limit: 200}); ; {
 		keys, err := s.Keys(a.ctx, org.ID, page)
 		if err != nil {
@@ -114,7 +115,7 @@ func (c listKeysCommand) Run(a *app) error {
 			if k.RevokedAt != nil {
 				revoked = k.RevokedAt.Format(time.RFC3339)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", k.ID, k.LastFour, k.CreatedAt.Format(time.RFC3339), revoked, k.Scopes)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\n", k.ID, k.LastFour, k.Name, k.CreatedAt.Format(time.RFC3339), revoked, k.Scopes)
 		}
 		if keys.Next == "" {
 			return w.Flush()

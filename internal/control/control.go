@@ -4,6 +4,7 @@
 package control
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,10 +28,17 @@ type Options struct {
 	Drivers map[schema.Kind]target.Driver
 	Fleet   *target.Fleet
 	Engine  *live.Engine
+	Keys    Keys
 	Log     *slog.Logger
 	// TestsPerMinute bounds connection tests per organisation; 0 means 10.
 	TestsPerMinute int
 	Now            func() time.Time
+}
+
+// Keys is the table by which requests are let in.
+type Keys interface {
+	// Reload takes a change of the stored keys up at once.
+	Reload(ctx context.Context) error
 }
 
 // Service is the control plane. It is safe for concurrent use.
@@ -41,6 +49,7 @@ type Service struct {
 	drivers map[schema.Kind]target.Driver
 	fleet   *target.Fleet
 	engine  *live.Engine
+	keys    Keys
 	log     *slog.Logger
 	now     func() time.Time
 	tests   testLimits
@@ -61,7 +70,7 @@ func New(o Options) *Service {
 		o.TestsPerMinute = 10
 	}
 	return &Service{
-		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, log: o.Log, now: o.Now,
+		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, keys: o.Keys, log: o.Log, now: o.Now,
 		tests:    testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
 		catalogs: catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
 		table:    &live.Table{},

@@ -182,7 +182,7 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 	s.receipts = audit.Open(behind, o.Log)
 	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter})
 	behind.Service = control.New(control.Options{
-		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Log: o.Log, TestsPerMinute: o.TestsPerMinute,
+		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Keys: s.keys, Log: o.Log, TestsPerMinute: o.TestsPerMinute,
 		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
 	})
 	return behind.Service, behind.Load(ctx)

@@ -253,7 +253,7 @@ func TestDamagedRowsAreRefused(t *testing.T) {
 	wantFault(t, err, fault.StoreDamaged)
 	_, err = s.Agent(t.Context(), by.Org, a.ID)
 	wantFault(t, err, fault.StoreDamaged)
-	_, err = s.CreateKey(t.Context(), by, mac(1), "1234", nil)
+	_, err = s.CreateKey(t.Context(), by, NewKey{MAC: mac(1), LastFour: "1234"})
 	must(t, err)
 	alter(t, s, `UPDATE api_keys SET mac = x'00'`)
 	wantFault(t, s.ActiveKeys(t.Context(), func(secret.MAC, id.Org, id.Key, []string) {}), fault.StoreDamaged)

@@ -16,20 +16,21 @@ import (
 type APIKey struct {
 	ID        id.Key
 	OrgID     id.Org
+	Name      string // for people; may be empty
 	LastFour  string
 	Scopes    []string
 	CreatedAt time.Time
 	RevokedAt *time.Time
 }
 
-const keyColumns = `id, org_id, last_four, scopes, created_at, revoked_at`
+const keyColumns = `id, org_id, name, last_four, scopes, created_at, revoked_at`
 
 func scanKey(r row) (APIKey, error) {
 	var k APIKey
 	var scopes string
 	var created int64
 	var revoked sql.NullInt64
-	err := r.Scan(&k.ID, &k.OrgID, &k.LastFour, &scopes, &created, &revoked)
+	err := r.Scan(&k.ID, &k.OrgID, &k.Name, &k.LastFour, &scopes, &created, &revoked)
 	k.Scopes = splitScopes(scopes)
 	k.CreatedAt, k.RevokedAt = fromMillis(created), fromNullMillis(revoked)
 	return k, err
@@ -42,13 +43,20 @@ func splitScopes(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// CreateKey keeps a new key of the actor's organisation: mac is the keyed hash
-// it is checked against, lastFour what people tell it by.
-func (s *Store) CreateKey(ctx context.Context, by Actor, mac secret.MAC, lastFour string, scopes []string) (APIKey, error) {
-	key := APIKey{ID: id.New[id.Key](), OrgID: by.Org, LastFour: lastFour, Scopes: scopes, CreatedAt: s.clock()}
+// NewKey is what is kept of a key that was just made.
+type NewKey struct {
+	Name     string
+	MAC      secret.MAC // the keyed hash it is checked against
+	LastFour string     // what people tell it by
+	Scopes   []string
+}
+
+// CreateKey keeps a new key of the actor's organisation.
+func (s *Store) CreateKey(ctx context.Context, by Actor, n NewKey) (APIKey, error) {
+	key := APIKey{ID: id.New[id.Key](), OrgID: by.Org, Name: n.Name, LastFour: n.LastFour, Scopes: n.Scopes, CreatedAt: s.clock()}
 	err := s.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, org_id, mac, last_four, scopes, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-			key.ID, key.OrgID, mac[:], key.LastFour, strings.Join(scopes, ","), millis(key.CreatedAt))
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, org_id, name, mac, last_four, scopes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			key.ID, key.OrgID, key.Name, n.MAC[:], key.LastFour, strings.Join(key.Scopes, ","), millis(key.CreatedAt))
 		if err != nil {
 			return err
 		}

@@ -56,14 +56,14 @@ func TestKeys(t *testing.T) {
 		return entries
 	}
 	before := revision()
-	a, err := s.CreateKey(t.Context(), by, mac(1), "aaaa", []string{"agents:read", "keys:write"})
+	a, err := s.CreateKey(t.Context(), by, NewKey{Name: "office", MAC: mac(1), LastFour: "aaaa", Scopes: []string{"agents:read", "keys:write"}})
 	must(t, err)
 	if revision() <= before {
 		t.Error("a new key goes unnoticed")
 	}
-	b, err := s.CreateKey(t.Context(), by, mac(2), "bbbb", nil)
+	b, err := s.CreateKey(t.Context(), by, NewKey{MAC: mac(2), LastFour: "bbbb"})
 	must(t, err)
-	_, err = s.CreateKey(t.Context(), Actor{Org: "org_none"}, mac(3), "cccc", nil)
+	_, err = s.CreateKey(t.Context(), Actor{Org: "org_none"}, NewKey{MAC: mac(3), LastFour: "cccc"})
 	wantFault(t, err, fault.NotFound)
 	same(t, []entry{{mac(1), by.Org, a.ID, []string{"agents:read", "keys:write"}}, {mac(2), by.Org, b.ID, nil}}, active())
 	owner, err := s.KeyOwner(t.Context(), a.ID)
@@ -183,7 +183,7 @@ func TestActivity(t *testing.T) {
 	_, err = s.SetPublished(ctx, by, a.ID, v.ID)
 	must(t, err)
 	must(t, s.DeleteAgent(ctx, by, a.ID))
-	key, err := s.CreateKey(ctx, by, mac(1), "aaaa", nil)
+	key, err := s.CreateKey(ctx, by, NewKey{MAC: mac(1), LastFour: "aaaa"})
 	must(t, err)
 	_, err = s.RevokeKey(ctx, by, key.ID)
 	must(t, err)

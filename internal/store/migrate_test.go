@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,12 +17,15 @@ import (
 // nextFormats are the formats of a release to come.
 func nextFormats(t *testing.T, step string) fs.FS {
 	t.Helper()
-	first, err := fs.ReadFile(formats(), "00001_initial.sql")
+	steps, err := fs.Glob(formats(), "*.sql")
 	must(t, err)
-	return fstest.MapFS{
-		"00001_initial.sql": {Data: first},
-		"00002_next.sql":    {Data: []byte("-- +goose Up\n" + step)},
+	next := fstest.MapFS{fmt.Sprintf("%05d_next.sql", len(steps)+1): {Data: []byte("-- +goose Up\n" + step)}}
+	for _, name := range steps {
+		data, err := fs.ReadFile(formats(), name)
+		must(t, err)
+		next[name] = &fstest.MapFile{Data: data}
 	}
+	return next
 }
 
 func copies(t *testing.T, dir string) []string {
@@ -65,7 +69,9 @@ func TestMigration(t *testing.T) {
 	var colour string
 	must(t, s.reader.QueryRowContext(t.Context(), `SELECT colour FROM agents`).Scan(&colour))
 	must(t, s.Close())
-	made := filepath.Join(dir, "flowyte.db.format1.20260501T090000Z.copy")
+	steps, err := fs.Glob(formats(), "*.sql")
+	must(t, err)
+	made := filepath.Join(dir, fmt.Sprintf("flowyte.db.format%d.20260501T090000Z.copy", len(steps)))
 	if got := copies(t, dir); len(got) != 2 {
 		t.Errorf("copies: %v", got)
 	}

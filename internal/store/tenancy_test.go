@@ -37,7 +37,7 @@ func newHouse(t *testing.T, s *Store, w *wall, name string, n byte) house {
 	ctx := t.Context()
 	h := house{by: newOrg(t, s, name)}
 	var err error
-	h.key, err = s.CreateKey(ctx, h.by, mac(n), "aaaa", nil)
+	h.key, err = s.CreateKey(ctx, h.by, NewKey{MAC: mac(n), LastFour: "aaaa"})
 	must(t, err)
 	h.agent = newAgent(t, s, h.by, "a")
 	h.skill = newSkill(t, s, h.by, h.agent.ID, "k")
