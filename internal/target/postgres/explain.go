@@ -33,7 +33,7 @@ var (
 // that the server accepts it and that its columns are the plan's, and then
 // explained under its name.
 func (s *Session) Explain(ctx context.Context, p *plan.Plan) (*target.Explanation, error) {
-	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	s.begin(ctx)
 	commands, err := s.explanation(ctx, p)
 	if err != nil {
 		return nil, err

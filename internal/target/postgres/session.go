@@ -19,6 +19,12 @@ const (
 	closeLimit = 900 * time.Millisecond
 	// rollbackLimit bounds the one round trip that ends a failed transaction.
 	rollbackLimit = 500 * time.Millisecond
+	// grace is how much later than the server's own limit a statement is given
+	// up when nobody set an earlier deadline.
+	grace = 500 * time.Millisecond
+	// late is how much later than the driver's own deadline the connection's
+	// is: where the driver keeps its own, it also cancels the server's work.
+	late = 20 * time.Millisecond
 )
 
 // Session is one connection. It implements target.Session.
@@ -65,6 +71,7 @@ func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	defer s.dialer.raw.Close()
+	_ = s.dialer.raw.SetStageDeadline(time.Now().Add(closeLimit))
 	if !s.conn.IsClosed() {
 		_ = s.conn.Close(ctx) // a failed goodbye is a goodbye
 		return
@@ -73,6 +80,19 @@ func (s *Session) Close() {
 	case <-s.conn.CleanupDone():
 	case <-ctx.Done():
 	}
+}
+
+// begin starts a statement: its budgets in bytes and time hold from here, the
+// latter until the next one begins. The driver has deadlines of its own, but
+// forgets them when a server says too early that it is ready.
+func (s *Session) begin(ctx context.Context) {
+	deadline := time.Now().Add(s.limits.Statement + grace)
+	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
+		deadline = own
+	}
+	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	// It fails only for a connection that is closed, which the driver will tell.
+	_ = s.dialer.raw.SetStageDeadline(deadline.Add(late))
 }
 
 // command is one statement of a batch. Its values are text, nil for NULL.
@@ -130,7 +150,7 @@ func (s *Session) read(ctx context.Context, c command, each func(*pgconn.ResultR
 			return nil
 		})
 	}
-	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	s.begin(ctx)
 	rr := s.conn.ExecParams(ctx, c.text, c.values, nil, nil, nil)
 	return s.finish(ctx, rr, each(rr))
 }
@@ -168,19 +188,20 @@ func (s *Session) failed(ctx context.Context, err error) error {
 // whose answer is checked here. After a server's error the transaction is
 // rolled back.
 func (s *Session) batch(ctx context.Context, commands []command, each func(i int, rr *pgconn.ResultReader) error) error {
-	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	s.begin(ctx)
 	var batch pgconn.Batch
 	for _, c := range commands {
 		batch.ExecParams(c.text, c.values, nil, nil, nil)
 	}
 	results := s.conn.ExecBatch(ctx, &batch)
 	var own error
-	for i := 0; own == nil && results.NextResult(); i++ {
+	answered := 0
+	for ; own == nil && results.NextResult(); answered++ {
 		rr := results.ResultReader()
-		if s.pooled && i == 1 {
+		if s.pooled && answered == 1 {
 			own = s.mustBeReadOnly(rr)
 		} else {
-			own = each(i, rr)
+			own = each(answered, rr)
 		}
 		if s.broken {
 			return own
@@ -193,6 +214,10 @@ func (s *Session) batch(ctx context.Context, commands []command, each func(i int
 		f := s.failed(ctx, err)
 		s.rollBack()
 		return f
+	}
+	if own == nil && answered != len(commands) {
+		s.broken = true
+		return violation("%d answers to %d commands", answered, len(commands))
 	}
 	return own
 }
@@ -214,6 +239,7 @@ func (s *Session) rollBack() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackLimit)
 	defer cancel()
+	s.begin(ctx)
 	if _, err := s.conn.ExecParams(ctx, rollback.text, nil, nil, nil, nil).Close(); err != nil {
 		s.broken = true
 	}

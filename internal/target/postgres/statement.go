@@ -71,7 +71,7 @@ func (s *Session) Run(ctx context.Context, p *plan.Plan, args []target.Value, si
 	if s.pooled {
 		return s.runPooled(ctx, p, values, sink)
 	}
-	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
+	s.begin(ctx)
 	st, known := s.statements[p.Statement]
 	if !known {
 		var err error
