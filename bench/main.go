@@ -34,7 +34,9 @@ func main() {
 	parts := flag.String("parts", "postgres,mysql,isolation,publish,allocations", "what to measure")
 	flag.IntVar(&b.pace.rounds, "rounds", 9, "rounds of the closed loops")
 	flag.IntVar(&b.pace.openRounds, "open-rounds", 5, "rounds of the open loop")
+	also := flag.String("also", "", "other builds of flowyte to drive in the same rounds, for comparing a change")
 	flag.Parse()
+	b.also = strings.FieldsFunc(*also, func(r rune) bool { return r == ',' })
 	b.pace.many, b.pace.one, b.pace.open = 700*time.Millisecond, 500*time.Millisecond, 2*time.Second
 	if err := b.run(ctx, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -44,7 +46,8 @@ func main() {
 
 type bench struct {
 	bin   string
-	dir   string // for everything that the run makes
+	dir   string   // for everything that the run makes
+	also  []string // other builds of the product
 	pace  pace
 	table table
 }
@@ -102,7 +105,8 @@ func (b *bench) kind(ctx context.Context, kind string, parts []string) (err erro
 	return nil
 }
 
-// lookups drives the floor, the product and the floor again.
+// lookups drives the floor, the product, the floor again, and other builds of
+// the product that are to be compared with it.
 func (b *bench) lookups(ctx context.Context, company *company) (err error) {
 	floor, err := start(ctx, func(line string) string { return line },
 		filepath.Join(b.bin, "floor"), "-kind", company.kind, "-dsn", company.dsn(), "-ca", company.ca)
@@ -110,40 +114,38 @@ func (b *bench) lookups(ctx context.Context, company *company) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, floor.end()) }()
-	p, err := startProduct(ctx, filepath.Join(b.bin, "flowyte"), filepath.Join(b.dir, company.kind))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.end()) }()
-	c, key, err := p.organisation(ctx, "bench")
-	if err != nil {
-		return err
-	}
-	agent, err := publish(ctx, c, company, company.server.Port)
-	if err != nil {
-		return err
-	}
-	variants := []*variant{{name: "floor"}, {name: "flowyte"}, {name: "floor again"}}
-	for i := range openClients {
-		questions, err := ask(ctx, c, agent, key, randomOrders(uint64(i), keysPerConversation))
+	var variants []*variant
+	for _, binary := range append([]string{filepath.Join(b.bin, "flowyte")}, b.also...) {
+		p, err := startProduct(ctx, binary, filepath.Join(b.dir, fmt.Sprintf("%s-%d", company.kind, len(variants))))
 		if err != nil {
 			return err
 		}
-		for _, v := range variants {
-			to := floor
-			if v.name == "flowyte" {
-				to = p.process
-			}
-			one, err := newCaller(to.address, questions)
+		defer func() { err = errors.Join(err, p.end()) }()
+		v, err := p.variant(ctx, company)
+		if err != nil {
+			return err
+		}
+		variants = append(variants, v)
+	}
+	variants[0].name = "flowyte"
+	for _, name := range []string{"floor again", "floor"} {
+		v := &variant{name: name, process: floor}
+		for _, c := range variants[len(variants)-1].clients {
+			one, err := newCaller(floor.address, c.questions)
 			if err != nil {
 				return err
 			}
-			defer one.close()
 			v.clients = append(v.clients, one)
 		}
+		variants = append([]*variant{v}, variants...)
 	}
-	if err := drive(ctx, variants, b.pace); err != nil {
+	defer func() {
+		for _, v := range variants {
+			v.close()
+		}
+	}()
+	if err := drive(ctx, variants, serverOf(company.server.DataDir), b.pace); err != nil {
 		return err
 	}
-	return b.table.lookups(company, variants, floor, p.process)
+	return b.table.lookups(company, variants)
 }

@@ -79,6 +79,8 @@ func start(ctx context.Context, addressOf func(line string) string, program stri
 	return p, nil
 }
 
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
 // end stops the program, in order if it can.
 func (p *process) end() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -98,7 +100,7 @@ func (p *process) end() error {
 // resident is the memory that the process holds now and the most that it ever
 // did, in MiB.
 func (p *process) resident() (now, peak float64, err error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
 	if err != nil {
 		return 0, 0, err
 	}

@@ -114,6 +114,32 @@ func ask(ctx context.Context, c *client.Client, agent api.Agent, key string, ord
 	return questions, nil
 }
 
+// variant makes an organisation with a published look-up and the clients that
+// will ask it.
+func (p *product) variant(ctx context.Context, company *company) (*variant, error) {
+	c, key, err := p.organisation(ctx, "bench")
+	if err != nil {
+		return nil, err
+	}
+	agent, err := publish(ctx, c, company, company.server.Port)
+	if err != nil {
+		return nil, err
+	}
+	v := &variant{name: p.binary, process: p.process}
+	for i := range openClients {
+		questions, err := ask(ctx, c, agent, key, randomOrders(uint64(i), keysPerConversation))
+		if err != nil {
+			return nil, err
+		}
+		one, err := newCaller(p.address, questions)
+		if err != nil {
+			return nil, err
+		}
+		v.clients = append(v.clients, one)
+	}
+	return v, nil
+}
+
 // randomOrders picks orders that every run asks for.
 func randomOrders(seed uint64, n int) []int {
 	random := rand.New(rand.NewPCG(seed, seed))

@@ -25,13 +25,38 @@ const (
 // variant is one server with what was measured of it, a sample a round.
 type variant struct {
 	name    string
+	process *process
 	clients []*caller
 
 	many, one, open []sample
+	// Processor time of the server and of the database in the rounds of many.
+	cpu, database time.Duration
+}
+
+// costs are the processor times that one of the calls of 16 clients takes, in
+// microseconds. What else the machine does disturbs them less than a rate.
+func (v *variant) costs() (server, database float64) {
+	calls := float64(max(1, len(pooled(v.many).took)))
+	return float64(v.cpu.Microseconds()) / calls, float64(v.database.Microseconds()) / calls
+}
+
+func (v *variant) close() {
+	for _, c := range v.clients {
+		c.close()
+	}
+}
+
+// busy is a round of many clients.
+func (v *variant) busy(ctx context.Context, lasting time.Duration, database int) {
+	server, db := cpuOf(v.process.pid()), cpuBelow(database)
+	v.many = append(v.many, closed(ctx, v.clients[:manyClients], lasting))
+	v.cpu += cpuOf(v.process.pid()) - server
+	v.database += cpuBelow(database) - db
 }
 
 // drive measures the variants in turn. Every other round goes the other way.
-func drive(ctx context.Context, variants []*variant, p pace) error {
+// database is the process of its server.
+func drive(ctx context.Context, variants []*variant, database int, p pace) error {
 	for _, v := range variants {
 		closed(ctx, v.clients[:manyClients], warmUp)
 	}
@@ -40,7 +65,7 @@ func drive(ctx context.Context, variants []*variant, p pace) error {
 			v.one = append(v.one, closed(ctx, v.clients[:1], p.one))
 		}
 		for _, v := range inTurn(variants, round) {
-			v.many = append(v.many, closed(ctx, v.clients[:manyClients], p.many))
+			v.busy(ctx, p.many, database)
 		}
 	}
 	for round := range p.openRounds {

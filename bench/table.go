@@ -52,13 +52,14 @@ const (
 )
 
 // lookups prints what one kind cost, in absolute figures and as ratios.
-func (t *table) lookups(c *company, variants []*variant, floor, product *process) error {
+func (t *table) lookups(c *company, variants []*variant) error {
 	base := variants[0]
-	heading(c.kind+" "+c.version(), "16 clients: calls/s", "1 client: p50 ms, calls/s", "100 calls/s: p50 / p95 / p99 ms", "errors")
+	heading(c.kind+" "+c.version(), "16 clients: calls/s", "CPU µs a call: server, database", "1 client: p50 ms, calls/s", "100 calls/s: p50 / p95 / p99 ms", "errors")
 	for _, v := range variants {
 		n, first := v.failures()
 		all := pooled(v.open)
-		fmt.Printf("| %s | %.0f | %.3f, %.0f | %.2f / %.2f / %.2f | %d |\n", v.name, median(each(v.many, (*sample).rate)),
+		server, db := v.costs()
+		fmt.Printf("| %s | %.0f | %.0f, %.0f | %.3f, %.0f | %.2f / %.2f / %.2f | %d |\n", v.name, median(each(v.many, (*sample).rate)), server, db,
 			median(each(v.one, percentile(50))), median(each(v.one, (*sample).rate)), all.percentile(50), all.percentile(95), all.percentile(99), n)
 		if first != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", v.name, first)
@@ -70,13 +71,13 @@ func (t *table) lookups(c *company, variants []*variant, floor, product *process
 		fmt.Printf("| %s | %.3f | %.3f | %.2f / %.2f / %.2f |\n", v.name, ratio(v.many, base.many, (*sample).rate), ratio(v.one, base.one, percentile(50)),
 			all.percentile(50)/of.percentile(50), all.percentile(95)/of.percentile(95), all.percentile(99)/of.percentile(99))
 	}
-	own := variants[1]
+	own := variants[2]
 	rate, one := ratio(own.many, base.many, (*sample).rate), ratio(own.one, base.one, percentile(50))
-	now, peak, err := product.resident()
+	now, peak, err := own.process.resident()
 	if err != nil {
 		return err
 	}
-	bare, _, err := floor.resident()
+	bare, _, err := base.process.resident()
 	if err != nil {
 		return err
 	}
