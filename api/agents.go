@@ -130,9 +130,9 @@ type Skill struct {
 	IsEnabled                bool             `json:"isEnabled"`
 	ExpectedLatencyMs        *float64         `json:"expectedLatencyMs"`
 	Status                   string           `json:"status"` // active, disabled, suspended, blocked, drifted, unavailable
-	StatusReason             string           `json:"statusReason,omitempty"`
+	StatusReason             string           `json:"statusReason"`
 	LiveAfterPublish         bool             `json:"liveAfterPublish"`
-	Warnings                 []Finding        `json:"warnings,omitempty"`
+	Warnings                 []Finding        `json:"warnings"`
 	CreatedAt                Timestamp        `json:"createdAt"`
 	UpdatedAt                Timestamp        `json:"updatedAt"`
 }
@@ -181,7 +181,7 @@ type EgressEntry struct {
 	Leaf     string `json:"leaf"`
 	Object   string `json:"object"`
 	Column   string `json:"column"`
-	PIIClass string `json:"piiClass,omitempty"`
+	PIIClass string `json:"piiClass"`
 }
 
 // ErrorHandling says what a caller hears when a call does not succeed.

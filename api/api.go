@@ -43,8 +43,8 @@ type Problem struct {
 	Instance  string         `json:"instance"` // "/requests/<requestId>"
 	Code      string         `json:"code"`
 	RequestID string         `json:"requestId"`
-	Errors    []ProblemField `json:"errors,omitempty"`
-	Fixes     []string       `json:"fixes,omitempty"`
+	Errors    []ProblemField `json:"errors"`
+	Fixes     []string       `json:"fixes"`
 	Findings  []Finding      `json:"findings,omitempty"`
 	Checks    []Check        `json:"checks,omitempty"`
 	// Current is the present state, where a conflict is about a stale one.
@@ -64,7 +64,7 @@ type Finding struct {
 	Path       string   `json:"path"`
 	Message    string   `json:"message"`
 	Fix        string   `json:"fix"`
-	Candidates []string `json:"candidates,omitempty"`
+	Candidates []string `json:"candidates"`
 	// SkillID says which skill it is about, in reports over several.
 	SkillID string `json:"skillId,omitempty"`
 }

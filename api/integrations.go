@@ -78,9 +78,9 @@ type Check struct {
 	ID         string `json:"id"`
 	Name       string `json:"name"`
 	Status     string `json:"status"` // passed, warning, failed, skipped
-	Code       string `json:"code,omitempty"`
+	Code       string `json:"code"`
 	Detail     string `json:"detail"`
-	Fix        string `json:"fix,omitempty"`
+	Fix        string `json:"fix"`
 	DurationMs int64  `json:"durationMs"`
 }
 
@@ -88,8 +88,8 @@ type Check struct {
 type TestResult struct {
 	OK      bool     `json:"ok"`
 	Checks  []Check  `json:"checks"`
-	Server  *Server  `json:"server,omitempty"`
-	Latency *Latency `json:"latency,omitempty"`
+	Server  *Server  `json:"server"`
+	Latency *Latency `json:"latency"`
 }
 
 // Connected is the answer of connect.
@@ -139,10 +139,10 @@ type Object struct {
 	Name          string         `json:"name"`
 	Schema        string         `json:"schema"`
 	Type          string         `json:"type"`
-	Comment       string         `json:"comment,omitempty"`
+	Comment       string         `json:"comment"`
 	EstimatedRows int64          `json:"estimatedRows"`
 	Supported     bool           `json:"supported"`
-	Reason        string         `json:"reason,omitempty"`
+	Reason        string         `json:"reason"`
 	Fields        []SchemaField  `json:"fields"`
 	PrimaryKey    []string       `json:"primaryKey"`
 	UniqueKeys    [][]string     `json:"uniqueKeys"`
@@ -157,7 +157,7 @@ type ObjectSummary struct {
 	Name              string   `json:"name"`
 	Schema            string   `json:"schema"`
 	Type              string   `json:"type"`
-	Comment           string   `json:"comment,omitempty"`
+	Comment           string   `json:"comment"`
 	EstimatedRows     int64    `json:"estimatedRows"`
 	Supported         bool     `json:"supported"`
 	FieldCount        int      `json:"fieldCount"`
@@ -175,12 +175,12 @@ type SchemaField struct {
 	Nullable   bool     `json:"nullable"`
 	HasDefault bool     `json:"hasDefault"`
 	Generated  bool     `json:"generated"`
-	EnumValues []string `json:"enumValues,omitempty"`
-	MaxLength  *int     `json:"maxLength,omitempty"`
-	Precision  *int     `json:"precision,omitempty"`
-	Scale      *int     `json:"scale,omitempty"`
-	Comment    string   `json:"comment,omitempty"`
-	PIIClass   string   `json:"piiClass,omitempty"`
+	EnumValues []string `json:"enumValues"`
+	MaxLength  *int     `json:"maxLength"`
+	Precision  *int     `json:"precision"`
+	Scale      *int     `json:"scale"`
+	Comment    string   `json:"comment"`
+	PIIClass   string   `json:"piiClass"`
 	Searchable bool     `json:"searchable"`
 	Unique     bool     `json:"unique"`
 }
@@ -191,7 +191,7 @@ type SchemaIndex struct {
 	Columns []string `json:"columns"`
 	Unique  bool     `json:"unique"`
 	Usable  bool     `json:"usable"`
-	Reason  string   `json:"reason,omitempty"`
+	Reason  string   `json:"reason"`
 }
 
 // Relationship leads from one object to another.
@@ -202,7 +202,7 @@ type Relationship struct {
 	TargetFields []string `json:"targetFields"`
 	Cardinality  string   `json:"cardinality"` // many_to_one, one_to_one
 	Inferred     bool     `json:"inferred"`
-	Reason       string   `json:"reason,omitempty"`
+	Reason       string   `json:"reason"`
 }
 
 // Operation is something a binding can name.
@@ -223,11 +223,11 @@ type Argument struct {
 type SearchHit struct {
 	Type      string  `json:"type"` // object, field, operation
 	Object    string  `json:"object"`
-	Field     string  `json:"field,omitempty"`
-	Operation string  `json:"operation,omitempty"`
+	Field     string  `json:"field"`
+	Operation string  `json:"operation"`
 	Score     float64 `json:"score"`
 	Why       string  `json:"why"`
-	PIIClass  string  `json:"piiClass,omitempty"`
+	PIIClass  string  `json:"piiClass"`
 }
 
 // Scoping is what the agent must never see.

@@ -172,7 +172,7 @@ func viewFindings(skill id.Skill, findings []binding.Finding) []api.Finding {
 	list := make([]api.Finding, 0, len(findings))
 	for _, f := range findings {
 		list = append(list, api.Finding{
-			Code: f.Code, Severity: f.Severity, Path: f.Path, Message: f.Message, Fix: f.Fix, Candidates: f.Candidates, SkillID: string(skill),
+			Code: f.Code, Severity: f.Severity, Path: f.Path, Message: f.Message, Fix: f.Fix, Candidates: orEmpty(f.Candidates), SkillID: string(skill),
 		})
 	}
 	return list

@@ -163,7 +163,7 @@ func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, 
 }
 
 func skillFinding(sk store.Skill, code, message, fix string) api.Finding {
-	return api.Finding{Code: code, Severity: binding.SeverityError, Path: "skills." + sk.ToolName, Message: message, Fix: fix, SkillID: string(sk.ID)}
+	return api.Finding{Code: code, Severity: binding.SeverityError, Path: "skills." + sk.ToolName, Message: message, Fix: fix, Candidates: []string{}, SkillID: string(sk.ID)}
 }
 
 func hasErrors(findings []api.Finding) bool {

@@ -35,7 +35,7 @@ func viewObject(db *schema.Database, o *schema.Object, classes classifier) api.O
 		f := &o.Fields[i]
 		v.Fields = append(v.Fields, api.SchemaField{
 			Name: f.Name, Type: string(f.Type), NativeType: f.NativeType, Zoned: f.Zoned, Nullable: f.Nullable,
-			HasDefault: f.HasDefault, Generated: f.Generated || f.Identity, EnumValues: f.EnumValues, MaxLength: f.MaxLength,
+			HasDefault: f.HasDefault, Generated: f.Generated || f.Identity, EnumValues: orEmpty(f.EnumValues), MaxLength: f.MaxLength,
 			Precision: f.Precision, Scale: f.Scale, Comment: f.Comment, PIIClass: classes(o, f),
 			Searchable: o.Searchable(f.Name), Unique: o.UniqueColumn(f.Name),
 		})

@@ -243,7 +243,7 @@ func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, err
 		RequiredParams: compiled.RequiredParams(), ExecutionConfig: viewExecution(sk, compiled, set.QueryPlan), Binding: sk.Binding,
 		IsWrite: b.IsWrite, RequiresVerifiedIdentity: set.RequiresVerifiedIdentity, RequiresConfirmation: set.RequiresConfirmation,
 		NonParallelizable: set.NonParallelizable, Channels: channelsOrAll(set.Channels), ErrorHandling: errorHandling(), IsEnabled: sk.Enabled,
-		Status: statusOf(sk, reason), StatusReason: reason, Warnings: set.Warnings,
+		Status: statusOf(sk, reason), StatusReason: reason, Warnings: append([]api.Finding{}, set.Warnings...),
 		DataEgressMap: []api.EgressEntry{}, AllowedFields: []string{}, CreatedAt: sk.CreatedAt, UpdatedAt: sk.UpdatedAt,
 	}
 	v.LiveAfterPublish = sk.Enabled && v.Status == "active"

@@ -118,9 +118,12 @@ func newDocument(routes []*route, version string) *document {
 		Components: components{
 			Responses: map[string]*response{},
 			Headers: map[string]header{
-				"RequestID":  {Description: "Names the request in the log; also in problem documents.", Schema: &jsonschema.Schema{Type: "string"}},
-				"Replayed":   {Description: "`true` when the answer is the one of the first request with this Idempotency-Key.", Schema: &jsonschema.Schema{Type: "string", Enum: []any{"true"}}},
-				"RetryAfter": {Description: "Seconds to wait before asking again.", Schema: &jsonschema.Schema{Type: "integer"}},
+				"RequestID":     {Description: "Names the request in the log; also in problem documents.", Schema: &jsonschema.Schema{Type: "string"}},
+				"Replayed":      {Description: "`true` when the answer is the one of the first request with this Idempotency-Key.", Schema: &jsonschema.Schema{Type: "string", Enum: []any{"true"}}},
+				"RateLimit":     {Description: "Of `rate_limited`: how many requests the organisation may make at once.", Schema: &jsonschema.Schema{Type: "integer"}},
+				"RateRemaining": {Description: "Of `rate_limited`: how many it may make now.", Schema: &jsonschema.Schema{Type: "integer"}},
+				"RateReset":     {Description: "Of `rate_limited`: seconds until it may make all of them again.", Schema: &jsonschema.Schema{Type: "integer"}},
+				"RetryAfter":    {Description: "Seconds to wait before asking again.", Schema: &jsonschema.Schema{Type: "integer"}},
 			},
 			Parameters: map[string]parameter{"IdempotencyKey": {
 				Name: idempotencyHeader, In: "header",
@@ -262,6 +265,11 @@ func (d *document) addProblems(o *operation, rt *route) {
 		if status == 429 || status == 503 {
 			r.Headers["Retry-After"] = header{Ref: "#/components/headers/RetryAfter"}
 		}
+		if slices.Contains(codes, any(fault.RateLimited)) {
+			r.Headers[limitHeader] = header{Ref: "#/components/headers/RateLimit"}
+			r.Headers[remainingHeader] = header{Ref: "#/components/headers/RateRemaining"}
+			r.Headers[resetHeader] = header{Ref: "#/components/headers/RateReset"}
+		}
 		o.Responses[strconv.Itoa(status)] = d.share(r, codes)
 	}
 }
@@ -280,7 +288,7 @@ func (d *document) share(r *response, codes []any) *response {
 // of the machinery.
 func (rt *route) codes() []fault.Code {
 	codes := append([]fault.Code{
-		fault.Unauthorized, fault.MissingScope, fault.InvalidParameter, fault.HeadersTooLarge, fault.Internal, fault.StoreUnavailable,
+		fault.Unauthorized, fault.MissingScope, fault.RateLimited, fault.InvalidParameter, fault.HeadersTooLarge, fault.Internal, fault.StoreUnavailable,
 	}, rt.Errors...)
 	if rt.Method != http.MethodGet || rt.input.body != nil {
 		codes = append(codes, fault.InvalidJSON, fault.InvalidRequest, fault.BodyTooLarge, fault.UnsupportedMediaType, fault.RequestTimeout)
@@ -305,7 +313,7 @@ func problemExample(def fault.Def) example {
 	const id = "req_5Q7R1S0T6U2V8W3X9Y4Z0A1B"
 	return example{Summary: def.Title, Value: api.Problem{
 		Type: "/problems/" + string(def.Code), Title: def.Title, Status: def.Status, Detail: def.Detail,
-		Instance: "/requests/" + id, Code: string(def.Code), RequestID: id, Fixes: []string{def.Fix},
+		Instance: "/requests/" + id, Code: string(def.Code), RequestID: id, Errors: []api.ProblemField{}, Fixes: []string{def.Fix},
 	}}
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
-	"strconv"
 	"time"
 
 	"flowyte/api"
@@ -62,7 +60,7 @@ func (x *exchange) problemHeaders(f *fault.Error, def fault.Def) {
 		wait = time.Second
 	}
 	if wait > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		h.Set("Retry-After", seconds(wait))
 	}
 	if def.Status == 401 {
 		h.Set("WWW-Authenticate", "Bearer")
@@ -81,7 +79,7 @@ type problemDocument struct {
 func newProblemDocument(f *fault.Error, def fault.Def, x *exchange) problemDocument {
 	d := problemDocument{Problem: api.Problem{
 		Type: "/problems/" + string(def.Code), Title: def.Title, Status: def.Status, Detail: def.Detail,
-		Instance: "/requests/" + x.id, Code: string(def.Code), RequestID: x.id,
+		Instance: "/requests/" + x.id, Code: string(def.Code), RequestID: x.id, Errors: []api.ProblemField{},
 		Fixes: append([]string{def.Fix}, f.Fixes...),
 	}}
 	if f.Detail != "" {

@@ -53,6 +53,7 @@ type route struct {
 	// idempotent tells that the route takes an Idempotency-Key.
 	idempotent bool
 	page       bool // of the API itself, served without a key
+	live       bool // part of a conversation
 	input      *input
 	in, out    reflect.Type
 	event      reflect.Type // of a stream's progress, or nil
@@ -80,6 +81,18 @@ func (p Page[T]) envelope(limit int) any {
 }
 
 func (Page[T]) item() reflect.Type { return reflect.TypeFor[T]() }
+
+// pageOf cuts a page out of a list that is short enough to be read whole. The
+// order is that of the keys, which also lead to the next page.
+func pageOf[T any](in Paging, list []T, key func(T) string) Page[T] {
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	list = slices.DeleteFunc(list, func(v T) bool { return in.Cursor != "" && key(v) <= in.Cursor })
+	if len(list) <= in.Limit {
+		return Page[T]{Items: list}
+	}
+	list = list[:in.Limit]
+	return Page[T]{Items: list, NextCursor: key(list[len(list)-1])}
+}
 
 // anyPage is any Page.
 type anyPage interface {
@@ -152,7 +165,7 @@ func newRoute[In, Out any](op Op) *route {
 		op.Status = http.StatusOK
 	}
 	op.Path = api.Base + op.Path
-	rt := &route{Op: op, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
+	rt := &route{Op: op, live: op.Scope == auth.ConversationsWrite, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
 	rt.idempotent = op.Method == http.MethodPost && !op.NoIdempotencyKey && !slices.Contains(strings.Split(op.Path, "/"), "conversations")
 	var err error
 	if rt.input, err = newInput(rt.in, op.Path); err != nil {
@@ -203,8 +216,8 @@ func (a *API) serve(rt *route) {
 	})
 }
 
-// enter is the door of every route: the key and its scope, before anything of
-// the request is read.
+// enter is the door of every route: the key, its organisation's limit and its
+// scope, before anything of the request is read.
 func (x *exchange) enter(r *http.Request) error {
 	if x.route.page {
 		return nil
@@ -214,6 +227,9 @@ func (x *exchange) enter(r *http.Request) error {
 		return err
 	}
 	x.principal = p
+	if err := x.admit(); err != nil {
+		return err
+	}
 	return auth.Authorize(p, x.route.Scope)
 }
 

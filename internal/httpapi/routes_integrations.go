@@ -17,15 +17,17 @@ func registerIntegrations(a *API, c *control.Service) {
 	Handle(a, Op{
 		Method: http.MethodGet, Path: "/integrations/catalog", Scope: auth.IntegrationsRead, Tag: "Integrations",
 		Summary: "List the kinds that can be connected",
-	}, func(ctx context.Context, p auth.Principal, _ *nothing) ([]api.CatalogEntry, error) {
-		return c.Catalog(ctx, p)
+	}, func(ctx context.Context, p auth.Principal, in *Paging) (Page[api.CatalogEntry], error) {
+		list, err := c.Catalog(ctx, p)
+		return pageOf(*in, list, func(e api.CatalogEntry) string { return e.Kind }), err
 	})
 
 	Handle(a, Op{
 		Method: http.MethodGet, Path: "/integrations", Scope: auth.IntegrationsRead, Tag: "Integrations",
 		Summary: "List the connections",
-	}, func(ctx context.Context, p auth.Principal, _ *nothing) ([]api.Integration, error) {
-		return c.Integrations(ctx, p)
+	}, func(ctx context.Context, p auth.Principal, in *Paging) (Page[api.Integration], error) {
+		list, err := c.Integrations(ctx, p)
+		return pageOf(*in, list, func(i api.Integration) string { return i.Kind }), err
 	})
 
 	Handle(a, Op{
@@ -135,9 +137,11 @@ type objectInput struct {
 type searchInput struct {
 	ofKind
 	Q     string `query:"q" required:"true" doc:"What you are looking for, in your own words."`
-	Limit int    `query:"limit" default:"20" min:"1" max:"200"`
+	Limit int    `query:"limit" default:"20" min:"1" max:"200" doc:"How many hits are wanted; there are no further pages."`
 	Type  string `query:"type" enum:"object,field,operation" doc:"Only hits of this type."`
 }
+
+func (in searchInput) pageLimit() int { return in.Limit }
 
 // discoverProgress is one event of a discovery that is streamed.
 type discoverProgress struct {
@@ -197,12 +201,13 @@ func registerSchema(a *API, c *control.Service) {
 	Handle(a, Op{
 		Method: http.MethodGet, Path: "/integrations/{kind}/search", Scope: auth.IntegrationsRead, Tag: "Schema",
 		Summary: "Search the schema by words", Errors: schemaFaults,
-	}, func(ctx context.Context, p auth.Principal, in *searchInput) ([]api.SearchHit, error) {
+	}, func(ctx context.Context, p auth.Principal, in *searchInput) (Page[api.SearchHit], error) {
 		kind, err := in.kind()
 		if err != nil {
-			return nil, err
+			return Page[api.SearchHit]{}, err
 		}
-		return c.Search(ctx, p, kind, in.Q, search.HitType(in.Type), in.Limit)
+		hits, err := c.Search(ctx, p, kind, in.Q, search.HitType(in.Type), in.Limit)
+		return Page[api.SearchHit]{Items: hits}, err
 	})
 }
 

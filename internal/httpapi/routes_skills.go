@@ -11,6 +11,11 @@ import (
 	"flowyte/internal/id"
 )
 
+type skillsInput struct {
+	ofAgent
+	Paging
+}
+
 type bindInput struct {
 	ofAgent
 	ofKind
@@ -58,8 +63,9 @@ func registerSkills(a *API, c *control.Service) {
 
 	Handle(a, Op{
 		Method: http.MethodGet, Path: "/agents/{agentId}/skills", Scope: auth.SkillsRead, Tag: "Skills", Summary: "List an agent's skills",
-	}, func(ctx context.Context, p auth.Principal, in *ofAgent) ([]api.Skill, error) {
-		return c.Skills(ctx, p, in.agent())
+	}, func(ctx context.Context, p auth.Principal, in *skillsInput) (Page[api.Skill], error) {
+		list, err := c.Skills(ctx, p, in.agent())
+		return pageOf(in.Paging, list, func(s api.Skill) string { return s.ID }), err
 	})
 
 	Handle(a, Op{
