@@ -29,7 +29,8 @@ type product struct {
 }
 
 func startProduct(ctx context.Context, binary, data string) (*product, error) {
-	p, err := start(ctx, listening, binary, "serve", "--addr", "127.0.0.1:0", "--data", data, "--allow-target", "127.0.0.0/8")
+	p, err := start(ctx, listening, binary, "serve", "--addr", "127.0.0.1:0", "--data", data, "--allow-target", "127.0.0.0/8",
+		"--calls-per-second", "1000000", "--calls-at-once", "1000000")
 	if err != nil {
 		return nil, err
 	}

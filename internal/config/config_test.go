@@ -56,7 +56,7 @@ func variables() []string {
 func standard() Settings {
 	return Settings{
 		Addr: "127.0.0.1:8080", Data: "d", MaxConnections: 4096, KeepEvents: 30 * 24 * time.Hour, KeepAudit: 400 * 24 * time.Hour,
-		TestsPerMinute: 10, LogLevel: slog.LevelInfo,
+		TestsPerMinute: 10, RequestsPerSecond: 50, RequestsAtOnce: 200, CallsPerSecond: 2000, CallsAtOnce: 4000, LogLevel: slog.LevelInfo,
 	}
 }
 
@@ -76,6 +76,7 @@ func everything() Settings {
 		Data: "/data", MasterKeyFile: "/keys/master", KeepEvents: 90 * time.Minute, KeepAudit: 24 * time.Hour,
 		AllowTargets: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")},
 		AllowPorts:   []uint16{443, 3306}, NAT64: true, TestsPerMinute: 99, LogLevel: slog.LevelDebug,
+		RequestsPerSecond: 1, RequestsAtOnce: 2, CallsPerSecond: 3, CallsAtOnce: 1_000_000,
 	}
 }
 
@@ -84,7 +85,8 @@ var comparePrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b 
 func TestFlagsAndEnvironmentSayTheSame(t *testing.T) {
 	byFlag, err := parse(t, nil, "--addr=[::]:8443", "--tls-cert", "c.pem", "--tls-key=k.pem", "--metrics-addr", "localhost:9090", "--max-connections", "100",
 		"--data", "/data", "--master-key-file", "/keys/master", "--keep-events", "90m", "--keep-audit", "1d", "--allow-target", "10.1.0.0/16",
-		"--allow-target", "fd00:1::/32", "--allow-port", "443,3306", "--nat64", "--tests-per-minute", "99", "--log-level", "DEBUG")
+		"--allow-target", "fd00:1::/32", "--allow-port", "443,3306", "--nat64", "--tests-per-minute", "99", "--log-level", "DEBUG",
+		"--requests-per-second", "1", "--requests-at-once", "2", "--calls-per-second", "3", "--calls-at-once", "1000000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +97,7 @@ func TestFlagsAndEnvironmentSayTheSame(t *testing.T) {
 		"FLOWYTE_ADDR": "[::]:8443", "FLOWYTE_TLS_CERT": "c.pem", "FLOWYTE_TLS_KEY": "k.pem", "FLOWYTE_METRICS_ADDR": "localhost:9090", "FLOWYTE_MAX_CONNECTIONS": "100",
 		"FLOWYTE_DATA": "/data", "FLOWYTE_MASTER_KEY_FILE": "/keys/master", "FLOWYTE_KEEP_EVENTS": "90m", "FLOWYTE_KEEP_AUDIT": "1d", "FLOWYTE_ALLOW_TARGET": "10.1.0.0/16, fd00:1::/32",
 		"FLOWYTE_ALLOW_PORT": "443,3306", "FLOWYTE_NAT64": "yes", "FLOWYTE_TESTS_PER_MINUTE": "99", "FLOWYTE_LOG_LEVEL": "debug",
+		"FLOWYTE_REQUESTS_PER_SECOND": "1", "FLOWYTE_REQUESTS_AT_ONCE": "2", "FLOWYTE_CALLS_PER_SECOND": "3", "FLOWYTE_CALLS_AT_ONCE": "1000000",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ const (
 	maxKeep       = 20 * 365 * 24 * time.Hour
 	maxTests      = 10_000
 	maxConns      = 1_000_000
+	maxRate       = 1_000_000
 )
 
 // Settings judges the flags. The error is Problems.
@@ -47,14 +48,16 @@ func (f Flags) Settings() (Settings, error) {
 	j := &judge{}
 	s := Settings{
 		Addr: f.Addr, TLSCert: f.TLSCert, TLSKey: f.TLSKey, MetricsAddr: f.MetricsAddr,
-		BehindTLSProxy: j.toggle("behind-tls-proxy", f.BehindProxy),
-		MaxConnections: j.whole("max-connections", f.MaxOpenConns, 16, maxConns),
-		Data:           f.Data,
-		MasterKeyFile:  f.MasterKey,
-		KeepEvents:     j.span("keep-events", f.KeepEvents, minKeepEvents),
-		KeepAudit:      j.span("keep-audit", f.KeepAudit, minKeepAudit),
-		NAT64:          j.toggle("nat64", f.NAT64),
-		TestsPerMinute: j.whole("tests-per-minute", f.TestsPerMin, 1, maxTests),
+		BehindTLSProxy:    j.toggle("behind-tls-proxy", f.BehindProxy),
+		MaxConnections:    j.whole("max-connections", f.MaxOpenConns, 16, maxConns),
+		Data:              f.Data,
+		MasterKeyFile:     f.MasterKey,
+		KeepEvents:        j.span("keep-events", f.KeepEvents, minKeepEvents),
+		KeepAudit:         j.span("keep-audit", f.KeepAudit, minKeepAudit),
+		NAT64:             j.toggle("nat64", f.NAT64),
+		TestsPerMinute:    j.whole("tests-per-minute", f.TestsPerMin, 1, maxTests),
+		RequestsPerSecond: j.whole("requests-per-second", f.RequestsPerSec, 1, maxRate), RequestsAtOnce: j.whole("requests-at-once", f.RequestsAtOnce, 1, maxRate),
+		CallsPerSecond: j.whole("calls-per-second", f.CallsPerSec, 1, maxRate), CallsAtOnce: j.whole("calls-at-once", f.CallsAtOnce, 1, maxRate),
 	}
 	j.tls(s)
 	s.Addr = j.listener("addr", s.Addr, s)

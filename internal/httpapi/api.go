@@ -29,6 +29,11 @@ type Options struct {
 	Log         *slog.Logger
 	// Ready answers nil when the process can take work, or a fault.
 	Ready func(context.Context) error
+	// Control and Live are what an organisation may ask of the control plane
+	// and of the routes of a conversation, each apart.
+	Control, Live Rate
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
 	// Meter gives the counter of a route's answers by status, once for each
 	// pattern; "none" is for paths that no route has. nil counts nothing.
 	Meter func(pattern string) func(status int)
@@ -46,6 +51,9 @@ type API struct {
 	streams chan struct{} // one place for each open stream
 	// countNone counts what no route took.
 	countNone func(status int)
+	// control and live are nil for no limit; epoch is where their time begins.
+	control, live *limiter
+	epoch         time.Time
 
 	// Made at the first request for them, when all routes are registered.
 	describe func() *document
@@ -79,7 +87,13 @@ func New(o Options) *API {
 	if o.Meter == nil {
 		o.Meter = func(string) func(int) { return func(int) {} }
 	}
-	a := &API{Options: o, countNone: o.Meter(noRoute), mux: http.NewServeMux(), limits: defaultLimits, streams: make(chan struct{}, maxStreams)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &API{
+		Options: o, countNone: o.Meter(noRoute), mux: http.NewServeMux(), limits: defaultLimits, streams: make(chan struct{}, maxStreams),
+		control: newLimiter(o.Control), live: newLimiter(o.Live), epoch: o.Now(),
+	}
 	a.mux.HandleFunc("/", a.unmatched)
 	a.addHealth()
 	a.addPages()

@@ -43,7 +43,7 @@ var (
 )
 
 func newExchange(a *API, w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{ResponseWriter: w, api: a, req: r, id: newRequestID(), started: time.Now()}
+	x := &exchange{ResponseWriter: w, api: a, req: r, id: newRequestID(), started: a.Now()}
 	h := w.Header()
 	h["X-Request-Id"] = []string{x.id}
 	h["Cache-Control"] = noStore
@@ -178,7 +178,7 @@ func (x *exchange) log() {
 		slog.String("method", method(x.req.Method)),
 		slog.String("route", x.routeName()),
 		slog.Int("status", x.status),
-		slog.Float64("durationMs", float64(time.Since(x.started).Microseconds())/1000))
+		slog.Float64("durationMs", float64(x.api.Now().Sub(x.started).Microseconds())/1000))
 	if x.principal.KeyID != "" {
 		attrs = append(attrs, slog.String("org", string(x.principal.OrgID)), slog.String("key", string(x.principal.KeyID)))
 	}

@@ -111,6 +111,8 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.api = httpapi.New(httpapi.Options{
 		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping, Meter: meter.Route,
+		Control: httpapi.Rate{PerSecond: o.RequestsPerSecond, AtOnce: o.RequestsAtOnce},
+		Live:    httpapi.Rate{PerSecond: o.CallsPerSecond, AtOnce: o.CallsAtOnce},
 	})
 	httpapi.Register(s.api, service, s.engine)
 	s.http = httpapi.NewServer(s.api, o.MaxConnections, o.Log)
