@@ -238,6 +238,7 @@ type Scoping struct {
 	ColumnClasses  map[string]map[string]string `json:"columnClasses"`
 	Unmatched      []string                     `json:"unmatched"`
 	Renamed        []RenamedBlock               `json:"renamed"`
+	AlsoBlocked    []AlsoBlocked                `json:"alsoBlocked"`
 	AffectedSkills []AffectedSkill              `json:"affectedSkills"`
 }
 
@@ -246,6 +247,13 @@ type Scoping struct {
 type RenamedBlock struct {
 	Entry string `json:"entry"`
 	Now   string `json:"now"`
+}
+
+// AlsoBlocked is a `table` or `table.column` that no entry names and that is
+// blocked because of one. Reason: view, sources_unknown, partition, generated.
+type AlsoBlocked struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // ScopingPatch replaces each top-level key it carries; null clears it.

@@ -27,7 +27,7 @@ const visitStatus = "CREATE TYPE visit_status AS ENUM ('scheduled', 'confirmed',
 
 var visitsTable = map[string]string{
 	"postgres": `CREATE TABLE visits (id int PRIMARY KEY, phone varchar(32) NOT NULL, day date, room int, status visit_status)`,
-	"mysql": `CREATE TABLE visits (id int PRIMARY KEY, phone varchar(32) NOT NULL, day date, room int, status ENUM('scheduled', 'confirmed', 'cancelled'))`,
+	"mysql":    `CREATE TABLE visits (id int PRIMARY KEY, phone varchar(32) NOT NULL, day date, room int, status ENUM('scheduled', 'confirmed', 'cancelled'))`,
 }
 
 const visitsIndex = "CREATE INDEX visits_phone ON visits (phone)"

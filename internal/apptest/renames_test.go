@@ -29,6 +29,9 @@ func TestRenamesAreTold(t *testing.T) {
 	if diff := cmp.Diff([]api.RenamedBlock{}, s.Renamed); diff != "" {
 		t.Fatalf("renamed before any rename (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]api.AlsoBlocked{{Name: "payment_totals", Reason: "view"}}, s.AlsoBlocked); diff != "" {
+		t.Errorf("blocked along (-want +got):\n%s", diff)
+	}
 	db.Exec(t, "ALTER TABLE payments RENAME TO takings", "ALTER TABLE customers RENAME ssn TO social")
 	discovered, err := c.Raw(t.Context(), "POST", "/integrations/postgres/discover", nil, nil)
 	if err != nil {

@@ -69,7 +69,7 @@ func (s *Service) Scoping(ctx context.Context, p auth.Principal, kind schema.Kin
 func (s *Service) viewScoping(ctx context.Context, org id.Org, kind schema.Kind, scope schema.Scope) (api.Scoping, error) {
 	v := api.Scoping{
 		BlockedTables: orEmpty(scope.BlockedTables), BlockedColumns: scope.BlockedColumns, AllowedViews: orEmpty(scope.AllowedViews),
-		ColumnClasses: scope.ColumnClasses, Unmatched: []string{}, Renamed: []api.RenamedBlock{},
+		ColumnClasses: scope.ColumnClasses, Unmatched: []string{}, Renamed: []api.RenamedBlock{}, AlsoBlocked: []api.AlsoBlocked{},
 	}
 	if v.BlockedColumns == nil {
 		v.BlockedColumns = map[string][]string{}
@@ -81,7 +81,7 @@ func (s *Service) viewScoping(ctx context.Context, org id.Org, kind schema.Kind,
 	switch {
 	case err == nil:
 		v.Unmatched = orEmpty(scope.Unmatched(c.whole))
-		v.Renamed = viewRenames(&scope, c.whole)
+		v.Renamed, v.AlsoBlocked = viewRenames(&scope, c.whole), viewAlong(&scope, c.whole)
 	case !fault.Is(err, fault.NotConnected) && !fault.Is(err, fault.NotDiscovered):
 		return v, err
 	}
@@ -98,6 +98,20 @@ func viewRenames(scope *schema.Scope, db *schema.Database) []api.RenamedBlock {
 			b.Entry, b.Now = r.RuleTable+"."+r.RuleColumn, b.Now+"."+r.Column
 		}
 		list = append(list, b)
+	}
+	return list
+}
+
+// viewAlong tells what is blocked without being named: no other answer does,
+// since one without the thing could not.
+func viewAlong(scope *schema.Scope, db *schema.Database) []api.AlsoBlocked {
+	list := []api.AlsoBlocked{}
+	for _, b := range scope.Along(db) {
+		v := api.AlsoBlocked{Name: db.PublicNameOf(b.Schema, b.Object), Reason: string(b.Reason)}
+		if b.Column != "" {
+			v.Name += "." + b.Column
+		}
+		list = append(list, v)
 	}
 	return list
 }

@@ -86,6 +86,18 @@ func (s *Scope) Renamed(db *Database) []Rename {
 	return list
 }
 
+// Along lists what is blocked in this database because of something that the
+// lists name, as of the last Refresh, in the order of names.
+func (s *Scope) Along(db *Database) []ResolvedBlock {
+	var list []ResolvedBlock
+	for _, b := range s.Resolved {
+		if b.Reason != BlockedByName && b.Reason != BlockedByRename && b.Identity == db.Server.Identity {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
 func compareResolved(a, b ResolvedBlock) int {
 	return cmp.Or(
 		cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Object, b.Object),
