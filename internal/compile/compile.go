@@ -31,10 +31,13 @@ const defaultTimeoutMs = 1000
 //
 // The block list is consulted before existence, and everything else is looked
 // up in the scoped database, so that no finding tells whether a blocked thing
-// exists.
+// exists. What is blocked along with something on the list, such as a view, or
+// under another name than the list has, is for the same reason not there.
 func Compile(b binding.Binding, db *schema.Database, scope schema.Scope) (*plan.Plan, []binding.Finding) {
+	listed := scope
+	listed.Resolved = nil
 	c := &compiler{
-		binding: &b, raw: db, db: schema.Apply(db, scope), scope: &scope,
+		binding: &b, raw: db, db: schema.Apply(db, scope), scope: &listed,
 		dialect: dialect.For(db.Kind), uses: map[schema.ColumnRef][]string{},
 	}
 	c.plan = plan.Plan{
