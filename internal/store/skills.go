@@ -169,9 +169,14 @@ func (s *Store) ChangeSkill(ctx context.Context, by Actor, agent id.Agent, skill
 }
 
 // DeleteSkill removes a skill from the draft; the agent goes to its next
-// revision. Versions that hold it stay as they are.
+// revision. Versions that hold it stay as they are, and a suspension goes on.
 func (s *Store) DeleteSkill(ctx context.Context, by Actor, agent id.Agent, skill id.Skill) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO left_suspended (skill_id, org_id, agent_id)
+			SELECT id, org_id, agent_id FROM skills WHERE org_id = ? AND agent_id = ? AND id = ? AND suspended <> 0`, by.Org, agent, skill)
+		if err != nil {
+			return err
+		}
 		if err := one(tx.ExecContext(ctx, `DELETE FROM skills WHERE org_id = ? AND agent_id = ? AND id = ?`, by.Org, agent, skill)); err != nil {
 			return err
 		}
@@ -200,11 +205,12 @@ func (s *Store) MarkSkill(ctx context.Context, state SkillState) error {
 }
 
 // LoadSkillStates reads, over all organisations, every skill that something
-// holds back, for the live path at start.
+// holds back, for the live path at start; removed ones too.
 func (s *Store) LoadSkillStates(ctx context.Context) ([]SkillState, error) {
 	return all(ctx, s.reader, func(r row) (SkillState, error) {
 		var st SkillState
 		err := r.Scan(&st.OrgID, &st.AgentID, &st.SkillID, &st.Suspended, &st.Status, &st.StatusReason)
 		return st, err
-	}, `SELECT org_id, agent_id, id, suspended, status, status_reason FROM skills WHERE suspended <> 0 OR status_reason <> '' ORDER BY id`)
+	}, `SELECT org_id, agent_id, id, suspended, status, status_reason FROM skills WHERE suspended <> 0 OR status_reason <> ''
+		UNION ALL SELECT org_id, agent_id, skill_id, 1, '', '' FROM left_suspended ORDER BY 3`)
 }
