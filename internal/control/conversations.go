@@ -135,36 +135,60 @@ func (s *Service) keptConversation(r live.Record) (store.ConversationRecord, err
 }
 
 // restore takes up the conversations that were open when the process stopped.
+// Those that cannot go on, a draft's and those of an agent that is gone, end
+// here. One that cannot be read is reported and does not keep the others out.
 func (s *Service) restore(ctx context.Context) error {
 	open, err := s.store.LoadOpenConversations(ctx)
 	if err != nil {
 		return err
 	}
+	var over []store.ConversationRecord
 	versions := map[id.Version]*live.Version{}
 	for _, c := range open {
-		if c.Draft {
-			continue
+		err := s.restoreOne(ctx, c, versions)
+		switch {
+		case err == nil:
+		case fault.Is(err, fault.ConversationEnded):
+			ended := s.now().UTC()
+			c.EndedAt, c.State = &ended, nil
+			over = append(over, c)
+		case fault.Is(err, fault.StoreUnavailable):
+			return err
+		default:
+			s.log.Error("an open conversation cannot be taken up", "conversationId", c.ID, "code", fault.CodeOf(err))
 		}
-		v := versions[c.VersionID]
-		if v == nil {
-			record, err := s.store.Version(ctx, c.OrgID, c.AgentID, c.VersionID)
-			if fault.Is(err, fault.NotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if v, err = s.thaw(record); err != nil {
-				return err
-			}
-			versions[c.VersionID] = v
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return s.store.AppendBatch(ctx, over, nil)
+}
+
+// restoreOne takes up one conversation, or tells with conversation_ended that
+// there is nothing left to go on with. versions are those already read.
+func (s *Service) restoreOne(ctx context.Context, c store.ConversationRecord, versions map[id.Version]*live.Version) error {
+	if c.Draft {
+		return fault.New(fault.ConversationEnded)
+	}
+	v := versions[c.VersionID]
+	if v == nil {
+		record, err := s.store.Version(ctx, c.OrgID, c.AgentID, c.VersionID)
+		if fault.Is(err, fault.NotFound) {
+			return fault.New(fault.ConversationEnded)
 		}
-		r, err := s.thawConversation(c)
 		if err != nil {
 			return err
 		}
-		s.engine.Restore(r, v)
+		if v, err = s.thaw(record); err != nil {
+			return err
+		}
+		versions[c.VersionID] = v
 	}
+	r, err := s.thawConversation(c)
+	if err != nil {
+		return err
+	}
+	s.engine.Restore(r, v)
 	return nil
 }
 
@@ -208,7 +232,7 @@ func (s *Service) Conversations(ctx context.Context, p auth.Principal, cursor st
 // it is newest.
 func (s *Service) Conversation(ctx context.Context, p auth.Principal, conversation id.Conversation) (api.Receipt, error) {
 	if c, err := s.engine.Find(p.OrgID, conversation); err == nil {
-		return ViewRecord(c.Record()), nil
+		return viewRecord(c.Record()), nil
 	}
 	c, err := s.store.Conversation(ctx, p.OrgID, conversation)
 	if err != nil {
@@ -217,8 +241,34 @@ func (s *Service) Conversation(ctx context.Context, p auth.Principal, conversati
 	return viewReceipt(c)
 }
 
-// ViewRecord renders a conversation's present state as its receipt.
-func ViewRecord(r live.Record) api.Receipt {
+// Talking finds a conversation that may still be talked in. One that is kept
+// but no longer in memory is over: conversation_ended.
+func (s *Service) Talking(ctx context.Context, p auth.Principal, conversation id.Conversation) (*live.Conversation, error) {
+	c, err := s.engine.Find(p.OrgID, conversation)
+	if err == nil {
+		return c, nil
+	}
+	if _, err := s.store.Conversation(ctx, p.OrgID, conversation); err != nil {
+		return nil, err
+	}
+	return nil, fault.New(fault.ConversationEnded)
+}
+
+// EndConversation ends a conversation and gives its receipt; again and again
+// for one that is over.
+func (s *Service) EndConversation(ctx context.Context, p auth.Principal, conversation id.Conversation) (api.Receipt, error) {
+	c, err := s.Talking(ctx, p, conversation)
+	if fault.Is(err, fault.ConversationEnded) {
+		return s.Conversation(ctx, p, conversation)
+	}
+	if err != nil {
+		return api.Receipt{}, err
+	}
+	return viewRecord(s.engine.End(c)), nil
+}
+
+// viewRecord renders a conversation's present state as its receipt.
+func viewRecord(r live.Record) api.Receipt {
 	v := api.Receipt{
 		ID: string(r.ID), AgentID: string(r.Agent), VersionID: string(r.VersionID), Version: r.Version, Channel: r.Channel,
 		Status: "open", StartedAt: r.StartedAt, ToolCalls: r.Calls, Outcomes: r.Outcomes, Metadata: r.Metadata,
@@ -245,7 +295,7 @@ func viewReceipt(c store.ConversationRecord) (api.Receipt, error) {
 			return api.Receipt{}, fault.Wrap(fault.StoreDamaged, err)
 		}
 	}
-	return ViewRecord(r), nil
+	return viewRecord(r), nil
 }
 
 // Events lists the steps of a conversation in order.

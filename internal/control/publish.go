@@ -31,6 +31,8 @@ const frozenFormat = 1
 type frozenSkill struct {
 	Skill api.Skill  `json:"skill"`
 	Plan  *plan.Plan `json:"plan"`
+
+	record store.Skill // of the draft, as compiled; not part of a version
 }
 
 // UnmarshalJSON reads the plan as every kept plan is read: one that this
@@ -139,8 +141,11 @@ func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, 
 	explained, err := s.explain(ctx, sk.OrgID, sk.Kind, p)
 	if err != nil {
 		code := fault.CodeOf(err)
-		if code == "" || code == fault.StoreUnavailable {
+		switch code {
+		case "", fault.StoreUnavailable:
 			return nil, nil, err
+		case fault.SchemaDrift:
+			return nil, []api.Finding{skillFinding(sk, string(code), "The database changed since discovery: it does not know something that the statement uses.", "Run discover, apply what it finds to the binding, then publish.")}, nil
 		}
 		return nil, []api.Finding{skillFinding(sk, "not_verified_live", "The database could not be asked about the statement ("+string(code)+").", "Make the database reachable, run discover, then publish.")}, nil
 	}
@@ -159,7 +164,7 @@ func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return &frozenSkill{Skill: v, Plan: p}, set.Warnings, nil
+	return &frozenSkill{Skill: v, Plan: p, record: sk}, set.Warnings, nil
 }
 
 func skillFinding(sk store.Skill, code, message, fix string) api.Finding {
@@ -196,9 +201,11 @@ func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent,
 	if err != nil {
 		return api.Version{}, fault.Wrap(fault.Internal, err)
 	}
-	record, err := s.store.Publish(ctx, by(p), store.Publication{
-		AgentID: agent, Revision: a.Revision, Format: frozenFormat, Compiled: compiled, Note: note,
-	})
+	publication := store.Publication{AgentID: agent, Revision: a.Revision, Format: frozenFormat, Compiled: compiled, Note: note}
+	for _, fs := range skills {
+		publication.Skills = append(publication.Skills, fs.record)
+	}
+	record, err := s.store.Publish(ctx, by(p), publication)
 	if err != nil {
 		return api.Version{}, err
 	}
@@ -336,7 +343,10 @@ func (s *Service) Load(ctx context.Context) error {
 			continue
 		}
 		cat, err := s.catalog(ctx, c)
-		if err != nil && !fault.Is(err, fault.NotDiscovered) {
+		switch {
+		case fault.Is(err, fault.StoreDamaged):
+			s.log.Error("a catalogue cannot be read; discover again", "connectionId", c.ID)
+		case err != nil && !fault.Is(err, fault.NotDiscovered):
 			return err
 		}
 		next.Connections[live.ConnectionKey{Org: c.OrgID, Kind: c.Kind}] = s.liveConnection(c, cat)

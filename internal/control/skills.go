@@ -14,21 +14,21 @@ import (
 	"flowyte/internal/store"
 )
 
-// Skills lists an agent's skills.
-func (s *Service) Skills(ctx context.Context, p auth.Principal, agent id.Agent) ([]api.Skill, error) {
-	_, records, err := s.store.AgentSkills(ctx, p.OrgID, agent)
+// Skills lists an agent's skills, oldest first.
+func (s *Service) Skills(ctx context.Context, p auth.Principal, agent id.Agent, cursor string, limit int) ([]api.Skill, string, error) {
+	page, err := s.store.Skills(ctx, p.OrgID, agent, store.Page{Cursor: cursor, Limit: limit})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	list := make([]api.Skill, 0, len(records))
-	for _, r := range records {
+	list := make([]api.Skill, 0, len(page.Items))
+	for _, r := range page.Items {
 		v, err := s.viewSkill(ctx, r)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		list = append(list, v)
 	}
-	return list, nil
+	return list, page.Next, nil
 }
 
 // Skill is one skill.

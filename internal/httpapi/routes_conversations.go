@@ -31,17 +31,13 @@ func registerConversations(a *API, c *control.Service, e *live.Engine) {
 	}, func(ctx context.Context, p auth.Principal, in *startInput) (api.Conversation, error) {
 		return start(ctx, c, e, p, in)
 	})
-	registerToolCalls(a, e)
+	registerToolCalls(a, c, e)
 
 	Handle(a, Op{
 		Method: http.MethodPost, Path: "/conversations/{id}/end", Scope: auth.ConversationsWrite, Tag: "Conversations",
 		Summary: "End a conversation",
-	}, func(_ context.Context, p auth.Principal, in *ofConversation) (api.Receipt, error) {
-		conversation, err := e.Find(p.OrgID, in.conversation())
-		if err != nil {
-			return api.Receipt{}, err
-		}
-		return control.ViewRecord(e.End(conversation)), nil
+	}, func(ctx context.Context, p auth.Principal, in *ofConversation) (api.Receipt, error) {
+		return c.EndConversation(ctx, p, in.conversation())
 	})
 
 	Handle(a, Op{
@@ -109,12 +105,12 @@ type lateInput struct {
 // still running.
 const lateWait = time.Second
 
-func registerToolCalls(a *API, e *live.Engine) {
+func registerToolCalls(a *API, c *control.Service, e *live.Engine) {
 	HandleRaw[callInput, api.ToolCallAnswer](a, Op{
 		Method: http.MethodPost, Path: "/conversations/{id}/tool-calls", Scope: auth.ConversationsWrite, Tag: "Conversations", Quiet: true,
 		Summary: "Answer one question", Errors: []fault.Code{fault.UnknownTool, fault.ConversationEnded, fault.ToolCallIDReused},
 		Description: "Every outcome answers 200: what happened is in `outcome`, and `say` is a sentence that an agent may speak.",
-	}, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error { return toolCall(e, w, r, p) })
+	}, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error { return toolCall(c, e, w, r, p) })
 
 	HandleRaw[lateInput, api.ToolCallAnswer](a, Op{
 		Method: http.MethodGet, Path: "/conversations/{id}/tool-calls/{toolCallId}", Scope: auth.ConversationsWrite, Tag: "Conversations",
@@ -134,8 +130,8 @@ func registerToolCalls(a *API, e *live.Engine) {
 	})
 }
 
-func toolCall(e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-	conversation, err := e.Find(p.OrgID, ofConversation{r.PathValue("id")}.conversation())
+func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+	conversation, err := c.Talking(r.Context(), p, ofConversation{r.PathValue("id")}.conversation())
 	if err != nil {
 		return err
 	}

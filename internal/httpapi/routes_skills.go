@@ -64,8 +64,8 @@ func registerSkills(a *API, c *control.Service) {
 	Handle(a, Op{
 		Method: http.MethodGet, Path: "/agents/{agentId}/skills", Scope: auth.SkillsRead, Tag: "Skills", Summary: "List an agent's skills",
 	}, func(ctx context.Context, p auth.Principal, in *skillsInput) (Page[api.Skill], error) {
-		list, err := c.Skills(ctx, p, in.agent())
-		return pageOf(in.Paging, list, func(s api.Skill) string { return s.ID }), err
+		list, next, err := c.Skills(ctx, p, in.agent(), in.Cursor, in.Limit)
+		return Page[api.Skill]{Items: list, NextCursor: next}, err
 	})
 
 	Handle(a, Op{

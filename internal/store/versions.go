@@ -73,6 +73,9 @@ type Publication struct {
 	Format   int
 	Compiled []byte
 	Note     string
+	// Skills are those that were compiled; Plan, PlanDigest and Settings of each
+	// become those of the draft, which counts no revision.
+	Skills []Skill
 }
 
 // Publish keeps a new version of an agent and makes it live, both or neither.
@@ -99,6 +102,13 @@ func (s *Store) Publish(ctx context.Context, by Actor, p Publication) (Version, 
 			v.ID, v.OrgID, v.AgentID, v.Number, v.Format, v.Compiled, v.Digest, v.Note, v.PublishedBy, millis(v.PublishedAt))
 		if err != nil {
 			return err
+		}
+		for _, k := range p.Skills {
+			_, err := tx.ExecContext(ctx, `UPDATE skills SET plan = ?, plan_digest = ?, settings = ? WHERE org_id = ? AND agent_id = ? AND id = ?`,
+				nullText(k.Plan), k.PlanDigest, nullText(k.Settings), by.Org, p.AgentID, k.ID)
+			if err != nil {
+				return err
+			}
 		}
 		return s.makeLive(ctx, tx, by, p.AgentID, v.ID, "agent.publish")
 	})
