@@ -1,7 +1,9 @@
 package control
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -143,17 +145,45 @@ func (s *Service) Discover(ctx context.Context, p auth.Principal, kind schema.Ki
 	began := s.now()
 	ctx, cancel := context.WithTimeout(ctx, discoverLimit)
 	defer cancel()
-	c, err := s.store.Connection(ctx, p.OrgID, kind)
-	if err != nil {
-		return api.Discovered{}, err
+	for {
+		c, err := s.store.Connection(ctx, p.OrgID, kind)
+		if err != nil {
+			return api.Discovered{}, err
+		}
+		db, err := s.readCatalog(ctx, c, progress)
+		if err != nil {
+			return api.Discovered{}, err
+		}
+		d, err := s.discovered(ctx, p, c, db)
+		if !errors.Is(err, errReplaced) {
+			d.DurationMs = s.now().Sub(began).Milliseconds()
+			return d, err
+		}
 	}
-	db, err := s.readCatalog(ctx, c, progress)
-	if err != nil {
-		return api.Discovered{}, err
-	}
+}
 
+// errReplaced tells that a connection was replaced while something was done
+// with it.
+var errReplaced = errors.New("the connection was replaced meanwhile")
+
+// unreplaced answers errReplaced when c is no longer the organisation's
+// connection. Called with publishing held.
+func (s *Service) unreplaced(ctx context.Context, c store.Connection) error {
+	now, err := s.store.Connection(ctx, c.OrgID, c.Kind)
+	if err == nil && !bytes.Equal(now.Sealed, c.Sealed) { // each sealing differs
+		err = errReplaced
+	}
+	return err
+}
+
+// discovered makes what was read of a connection its catalogue.
+func (s *Service) discovered(ctx context.Context, p auth.Principal, c store.Connection, db *schema.Database) (api.Discovered, error) {
+	kind := c.Kind
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if err := s.unreplaced(ctx, c); err != nil {
+		return api.Discovered{}, err
+	}
 	before, err := s.catalog(ctx, c)
 	if err != nil && !fault.Is(err, fault.NotDiscovered) {
 		return api.Discovered{}, err
@@ -177,7 +207,7 @@ func (s *Service) Discover(ctx context.Context, p auth.Principal, kind schema.Ki
 		return api.Discovered{}, err
 	}
 	d := countSchema(now)
-	d.DurationMs, d.AffectedSkills, d.Changes = s.now().Sub(began).Milliseconds(), affected, changesOf(before, now)
+	d.AffectedSkills, d.Changes = affected, changesOf(before, now)
 	return d, nil
 }
 

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"flowyte/api"
 	"flowyte/internal/auth"
@@ -218,6 +219,11 @@ func (s *Service) Retest(ctx context.Context, p auth.Principal, kind schema.Kind
 	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if err := s.unreplaced(ctx, c); errors.Is(err, errReplaced) {
+		return report.Result, nil // what was seen is not of the present connection
+	} else if err != nil {
+		return api.TestResult{}, err
+	}
 	now := s.now().UTC()
 	c, err = s.store.ChangeConnection(ctx, p.OrgID, kind, func(c *store.Connection) {
 		c.LastTestedAt, c.Latency = &now, latency
