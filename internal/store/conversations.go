@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"hash"
 	"time"
 
 	"flowyte/internal/id"
@@ -71,7 +72,8 @@ const putConversation = `INSERT INTO conversations (` + conversationColumns + `)
 // AppendBatch writes, in one transaction, the conversations as they stand now
 // and the events that happened since. Conversations come new or known, events
 // in order of Seq within their conversation. A batch whose outcome is not
-// known may be written again, alone or joined with later events.
+// known may be written again, alone or joined with later events. The events
+// become one link of the chain of receipts.
 func (s *Store) AppendBatch(ctx context.Context, conversations []ConversationRecord, events []EventRecord) error {
 	body, segments := packEvents(events)
 	return s.write(ctx, func(tx *sql.Tx) error {
@@ -81,9 +83,12 @@ func (s *Store) AppendBatch(ctx context.Context, conversations []ConversationRec
 		if len(segments) == 0 {
 			return nil
 		}
-		var batch int64
-		err := tx.QueryRowContext(ctx, `INSERT INTO event_batches (at, body) VALUES (?, ?) RETURNING id`, millis(s.clock()), body).Scan(&batch)
+		at := millis(s.clock())
+		batch, sum, err := s.extend(ctx, tx, receiptChain, func(h hash.Hash) { hashBatch(h, at, body, segments) })
 		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO event_batches (id, at, body, hash) VALUES (?, ?, ?, ?)`, batch, at, body, sum[:]); err != nil {
 			return err
 		}
 		return putSegments(ctx, tx, batch, segments)
@@ -154,13 +159,27 @@ func (s *Store) Conversations(ctx context.Context, org id.Org, p Page) (List[Con
 }
 
 // PruneConversations forgets the events written before a time, and the
-// conversations that ended before it.
+// conversations that ended before it. The chain of receipts goes on from the
+// last batch that is forgotten.
 func (s *Store) PruneConversations(ctx context.Context, before time.Time) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM event_batches WHERE at < ?`, millis(before)); err != nil {
+		// The first batch that is kept: the chain loses its beginning and
+		// nothing else, also when the clock was once turned back.
+		var keep int64
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE((SELECT id FROM event_batches WHERE at >= ? ORDER BY id LIMIT 1), 9223372036854775807)`, millis(before)).Scan(&keep)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM conversations WHERE ended_at < ?`, millis(before))
+		err = s.cut(ctx, tx, receiptChain, func() *sql.Row {
+			return tx.QueryRowContext(ctx, `SELECT id, hash FROM event_batches WHERE id < ? ORDER BY id DESC LIMIT 1`, keep)
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM event_batches WHERE id < ?`, keep); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM conversations WHERE ended_at < ?`, millis(before))
 		return err
 	})
 }

@@ -17,7 +17,8 @@ const rootName = "keyring root"
 // Keyring unlocks the store with the master key file at path. A store that has
 // never been unlocked makes the file when there is none; made tells so. A
 // store that has been is never given a new key: the fault is then
-// master_key_missing, or master_key_wrong for the key of another store.
+// master_key_missing, or master_key_wrong for the key of another store. What is
+// written from then on is sealed into the chains of the audit trail.
 func (s *Store) Keyring(ctx context.Context, path string) (ring *secret.Keyring, made bool, err error) {
 	sealed, err := s.sealedRoot(ctx)
 	if err != nil {
@@ -36,7 +37,9 @@ func (s *Store) Keyring(ctx context.Context, path string) (ring *secret.Keyring,
 			return nil, false, err
 		}
 	}
-	ring, err = master.Keyring(sealed)
+	if ring, err = master.Keyring(sealed); err == nil {
+		s.ring.Store(ring)
+	}
 	return ring, made, err
 }
 

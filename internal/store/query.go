@@ -91,6 +91,14 @@ func one(result sql.Result, err error) error {
 	return nil
 }
 
+// ignoreNoRows is for a question that may have no answer.
+func ignoreNoRows(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
 // queryer is a pool or a transaction.
 type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

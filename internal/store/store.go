@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"flowyte/internal/fault"
+	"flowyte/internal/secret"
 )
 
 const (
@@ -68,6 +70,9 @@ type Store struct {
 	reader *sql.DB
 
 	lock *folderLock // nil unless Options.Serve
+
+	// ring seals the ends of the chains; nil until Keyring unlocks the store.
+	ring atomic.Pointer[secret.Keyring]
 }
 
 // Open makes or opens the store in dir, which belongs to this process's user
