@@ -22,6 +22,20 @@ func ReadBody(w http.ResponseWriter, r *http.Request, buf []byte) ([]byte, error
 	return w.(*exchange).readBody(r, buf)
 }
 
+// longestQuiet is more than a live call takes once its body is in.
+const longestQuiet = 5 * time.Second
+
+// bodyIsIn lifts the bound on reading, past which the connection would count as
+// broken off. A live call is over long before, when its body came in time: for
+// that one a change of a timer is saved.
+func (x *exchange) bodyIsIn() {
+	left := x.api.limits.body - x.api.Now().Sub(x.started)
+	if x.route.Quiet && left > longestQuiet {
+		return
+	}
+	x.setReadDeadline(time.Time{})
+}
+
 // readBody is ReadBody. No body at all is no error here: whether one is needed
 // the route knows.
 func (x *exchange) readBody(r *http.Request, buf []byte) ([]byte, error) {
@@ -39,15 +53,18 @@ func (x *exchange) readBody(r *http.Request, buf []byte) ([]byte, error) {
 		return nil, fault.New(fault.BodyTooLarge)
 	}
 	b := bytes.NewBuffer(buf)
+	body := r.Body
 	if r.ContentLength > 0 {
 		// A declared length is a claim: beyond what most bodies have, memory is
 		// given for bytes that came. ReadFrom grows unless MinRead bytes are free.
 		b.Grow(int(min(r.ContentLength, 16<<10)) + bytes.MinRead)
+	} else { // net/http itself holds a body to a length that was declared
+		body = http.MaxBytesReader(x.ResponseWriter, body, MaxBody)
 	}
-	if _, err := b.ReadFrom(http.MaxBytesReader(x.ResponseWriter, r.Body, MaxBody)); err != nil {
+	if _, err := b.ReadFrom(body); err != nil {
 		return nil, bodyFault(err)
 	}
-	x.setReadDeadline(time.Time{})
+	x.bodyIsIn()
 	if !typed && b.Len() > len(buf) {
 		return nil, fault.New(fault.UnsupportedMediaType)
 	}

@@ -22,6 +22,7 @@ type exchange struct {
 	api       *API
 	req       *http.Request
 	id        string
+	idHeader  [1]string // id, as a header's values
 	started   time.Time
 	route     *route // nil when none matched
 	principal auth.Principal
@@ -45,7 +46,8 @@ var (
 func newExchange(a *API, w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{ResponseWriter: w, api: a, req: r, id: newRequestID(), started: a.Now()}
 	h := w.Header()
-	h["X-Request-Id"] = []string{x.id}
+	x.idHeader[0] = x.id
+	h["X-Request-Id"] = x.idHeader[:]
 	h["Cache-Control"] = noStore
 	h["X-Content-Type-Options"] = noSniff
 	h["Referrer-Policy"] = noReferrer

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"flowyte/api"
@@ -150,11 +151,18 @@ func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http
 	return writeAnswer(w, answer)
 }
 
+// answers holds memory for bodies. The largest result is 4 KiB, so none grows
+// beyond reason.
+var answers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
+
 // writeAnswer sends the prepared bytes. A client that is gone by now is no
 // failure of ours. What stands behind an answer that is somebody's trouble is
 // returned for the log.
 func writeAnswer(w http.ResponseWriter, a *live.Answer) error {
 	w.Header()["Content-Type"] = jsonType
-	_, _ = w.Write(a.AppendResponse(nil))
+	b := answers.Get().(*[]byte)
+	*b = a.AppendResponse((*b)[:0])
+	_, _ = w.Write(*b)
+	answers.Put(b)
 	return a.Err
 }

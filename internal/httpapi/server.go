@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"container/list"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -29,7 +28,7 @@ const (
 // work the new one is. Requests are logged by the handler; log gets what
 // net/http has to say about connections, at debug level.
 func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *http.Server {
-	open := &connections{max: maxConnections, waiting: list.New(), all: map[net.Conn]*list.Element{}}
+	open := newConnections(maxConnections)
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -54,8 +53,33 @@ type connections struct {
 	max int
 
 	mu      sync.Mutex
-	waiting *list.List                 // net.Conn without a request, the longest first
-	all     map[net.Conn]*list.Element // nil for a connection at work
+	waiting place // the ring's end: next is the connection that has waited longest
+	all     map[net.Conn]*place
+}
+
+// place is a connection's, in the ring of those without a request while it has
+// none. It is kept for the connection's life: each request enters and leaves.
+type place struct {
+	conn       net.Conn
+	prev, next *place // nil while at work
+}
+
+func newConnections(max int) *connections {
+	c := &connections{max: max, all: map[net.Conn]*place{}}
+	c.waiting.prev, c.waiting.next = &c.waiting, &c.waiting
+	return c
+}
+
+func (c *connections) wait(p *place) {
+	p.prev, p.next = c.waiting.prev, &c.waiting
+	p.prev.next, p.next.prev = p, p
+}
+
+func (p *place) leave() {
+	if p.next != nil {
+		p.prev.next, p.next.prev = p.next, p.prev
+		p.prev, p.next = nil, nil
+	}
 }
 
 // state is http.Server's ConnState. A connection counts as waiting until the
@@ -63,43 +87,36 @@ type connections struct {
 func (c *connections) state(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
+	p := c.all[conn]
+	if state == http.StateNew {
 		if len(c.all) >= c.max && !c.makeRoom() {
 			shut(conn)
 			return
 		}
-		c.all[conn] = c.waiting.PushBack(conn)
-	case http.StateActive:
-		c.stopWaiting(conn)
-		if _, known := c.all[conn]; known {
-			c.all[conn] = nil
-		}
-	case http.StateIdle:
-		if _, known := c.all[conn]; known {
-			c.all[conn] = c.waiting.PushBack(conn)
-		}
-	case http.StateHijacked, http.StateClosed:
-		c.stopWaiting(conn)
-		delete(c.all, conn)
+		p = &place{conn: conn}
+		c.all[conn] = p
 	}
-}
-
-func (c *connections) stopWaiting(conn net.Conn) {
-	if place := c.all[conn]; place != nil {
-		c.waiting.Remove(place)
+	if p == nil { // shut, and about to say that it is closed
+		return
+	}
+	p.leave()
+	switch state {
+	case http.StateNew, http.StateIdle:
+		c.wait(p)
+	case http.StateHijacked, http.StateClosed:
+		delete(c.all, conn)
 	}
 }
 
 // makeRoom closes the connection that has waited longest.
 func (c *connections) makeRoom() bool {
-	first := c.waiting.Front()
-	if first == nil {
+	first := c.waiting.next
+	if first == &c.waiting {
 		return false
 	}
-	conn := c.waiting.Remove(first).(net.Conn)
-	delete(c.all, conn)
-	shut(conn)
+	first.leave()
+	delete(c.all, first.conn)
+	shut(first.conn)
 	return true
 }
 

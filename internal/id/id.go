@@ -35,7 +35,10 @@ type Of interface {
 
 // New makes an id of the kind asked for.
 func New[T Of]() T {
-	return T(prefixOf[T]() + suffix())
+	var out [prefixed + digits]byte
+	copy(out[:], prefixOf[T]())
+	suffix((*[digits]byte)(out[prefixed:]))
+	return T(out[:])
 }
 
 func prefixOf[T Of]() string {
@@ -79,12 +82,15 @@ func tick() uint64 {
 	return now
 }
 
-func suffix() string {
+// prefixed is the length of every prefix.
+const prefixed = len("org_")
+
+func suffix(out *[digits]byte) {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil { // crypto/rand ends the process first
 		panic("id: " + err.Error())
 	}
-	return base62(tick(), binary.BigEndian.Uint64(random[:]))
+	base62(out, tick(), binary.BigEndian.Uint64(random[:]))
 }
 
 // alphabet is in ASCII order, so that ids sort like their numbers.
@@ -93,13 +99,11 @@ const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 // digits is how many base-62 digits hold 128 bits.
 const digits = 22
 
-func base62(hi, lo uint64) string {
-	var out [digits]byte
+func base62(out *[digits]byte, hi, lo uint64) {
 	for i := digits - 1; i >= 0; i-- {
 		var rest uint64
 		hi, rest = hi/62, hi%62
 		lo, rest = bits.Div64(rest, lo, 62)
 		out[i] = alphabet[rest]
 	}
-	return string(out[:])
 }

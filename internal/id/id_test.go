@@ -80,7 +80,8 @@ func TestBase62(t *testing.T) {
 			n.DivMod(n, big.NewInt(62), &digit)
 			want[i] = alphabet[digit.Int64()]
 		}
-		if got := base62(tt.hi, tt.lo); got != string(want) {
+		var got [digits]byte
+		if base62(&got, tt.hi, tt.lo); string(got[:]) != string(want) {
 			t.Errorf("base62(%x, %x) = %s, want %s", tt.hi, tt.lo, got, want)
 		}
 	}

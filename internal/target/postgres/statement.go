@@ -97,6 +97,9 @@ func (s *Session) Run(ctx context.Context, p *plan.Plan, args []target.Value, si
 // outdated recognises the two refusals of a prepared statement that come
 // before any row.
 func (s *Session) outdated(err error) bool {
+	if err == nil { // nearly always; looking into it would cost memory
+		return false
+	}
 	var state sqlState
 	return errors.As(fault.Cause(err), &state) && !s.Broken() &&
 		(state == stateFeatureNotSupported || state == stateStatementUnknown)
