@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -29,7 +30,7 @@ func (s *Service) CreateAgent(ctx context.Context, p auth.Principal, r api.Agent
 // checkAgent judges what an operator may set. All problems come together.
 func checkAgent(a *store.Agent) error {
 	bad := fault.New(fault.ValueInvalid)
-	if a.Name == "" {
+	if strings.TrimSpace(a.Name) == "" {
 		bad.WithField("name", "must not be empty")
 	}
 	if a.Country != "" {
@@ -44,11 +45,8 @@ func checkAgent(a *store.Agent) error {
 			bad.WithField("timeZone", "must be an IANA time zone, such as America/Los_Angeles")
 		}
 	}
-	for _, c := range a.Channels {
-		if c != "voice" && c != "chat" {
-			bad.WithField("channels", "must be voice, chat, or both")
-			break
-		}
+	if !soundChannels(a.Channels) {
+		bad.WithField("channels", "must be voice, chat, or both")
 	}
 	if len(bad.Fields) > 0 {
 		return bad

@@ -81,11 +81,9 @@ func serving(a api.Agent, org id.Org, version id.Version, number int, skills []f
 	}
 	v := live.Version{
 		ID: version, Number: number, Org: org, Agent: id.Agent(a.ID), Country: a.Country, Location: location, Draft: number == 0,
+		Channels: a.Channels,
 	}
 	for _, s := range skills {
-		if len(s.Skill.Channels) == 1 && len(a.Channels) == 1 && s.Skill.Channels[0] != a.Channels[0] {
-			continue
-		}
 		v.Tools = append(v.Tools, &live.Tool{
 			Skill: id.Skill(s.Skill.ID), Name: s.Skill.ToolName, Description: s.Skill.Description, Channels: s.Skill.Channels,
 			Plan: s.Plan, PlanDigest: s.Plan.Digest(), Timeout: time.Duration(s.Plan.TimeoutMs) * time.Millisecond,

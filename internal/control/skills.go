@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"flowyte/api"
 	"flowyte/internal/auth"
@@ -146,8 +147,8 @@ func patchSettings(sk *store.Skill, b *binding.Binding, patch api.SkillPatch) er
 		return fault.Wrap(fault.StoreDamaged, err)
 	}
 	if patch.Channels != nil {
-		if err := checkChannels(*patch.Channels); err != nil {
-			return err
+		if !soundChannels(*patch.Channels) {
+			return fault.New(fault.ValueInvalid).WithField("channels", "must be voice, chat, or both")
 		}
 		set.Channels = *patch.Channels
 	}
@@ -178,13 +179,15 @@ func patchSettings(sk *store.Skill, b *binding.Binding, patch api.SkillPatch) er
 	return nil
 }
 
-func checkChannels(channels []string) error {
-	for _, c := range channels {
-		if c != "voice" && c != "chat" {
-			return fault.New(fault.ValueInvalid).WithField("channels", "must be voice, chat, or both")
+// soundChannels tells whether each channel is known and named once; none at all
+// means every channel.
+func soundChannels(channels []string) bool {
+	for i, c := range channels {
+		if c != "voice" && c != "chat" || slices.Contains(channels[:i], c) {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // DeleteSkill removes a skill from the draft. What is published stays until

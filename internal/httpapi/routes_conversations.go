@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,12 +69,16 @@ func start(ctx context.Context, c *control.Service, e *live.Engine, p auth.Princ
 	if in.Body.Channel != "voice" && in.Body.Channel != "chat" {
 		return api.Conversation{}, fault.New(fault.ValueInvalid).WithField("channel", "must be voice or chat")
 	}
-	version, err := c.PublishedVersion(ctx, p, in.agent())
+	find := c.PublishedVersion
 	if in.Body.DraftMode {
-		version, err = c.DraftVersion(ctx, p, in.agent())
+		find = c.DraftVersion
 	}
+	version, err := find(ctx, p, in.agent())
 	if err != nil {
 		return api.Conversation{}, err
+	}
+	if !slices.Contains(version.Channels, in.Body.Channel) {
+		return api.Conversation{}, fault.New(fault.ValueInvalid).WithField("channel", "must be one that the agent serves: %s", strings.Join(version.Channels, ", "))
 	}
 	var caller live.Caller
 	if in.Body.Caller != nil {

@@ -34,6 +34,7 @@ type Version struct {
 	Country  string         // ISO 3166 alpha-2, for phones
 	Location *time.Location // for zoned values
 	Draft    bool
+	Channels []string // that the agent serves
 	Tools    []*Tool
 	byName   map[string]*Tool
 }
