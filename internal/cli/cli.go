@@ -1,4 +1,4 @@
-// Package cli holds the commands: serve, keys, backup, demo, version.
+// Package cli holds the commands: serve, keys, backup, audit, demo, version.
 package cli
 
 import (
@@ -23,6 +23,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Keys    keysCommand    `cmd:"" help:"Make, list and revoke API keys. Works beside a running service."`
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the store, without the master key."`
+	Audit   auditCommand   `cmd:"" help:"Prove that the audit trail was not changed."`
 	Demo    demoCommand    `cmd:"" help:"Start a private database with a demo company and walk through the product."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -59,6 +59,7 @@ const (
 	StoreDamaged         Code = "store_damaged"
 	DataFolderUnusable   Code = "data_folder_unusable"
 	BackupExists         Code = "backup_exists"
+	AuditBroken          Code = "audit_trail_broken"
 
 	// Where a customer's database is, and whether we may go there.
 	HostInvalid          Code = "host_invalid"

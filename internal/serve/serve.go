@@ -50,7 +50,6 @@ const MasterKeyName = "master.key"
 const (
 	// drainLimit is how long calls in flight may take to end at a stop.
 	drainLimit = 5 * time.Second
-	sweepEvery = time.Minute
 	// maxScrapers bounds the connections to the metrics.
 	maxScrapers = 32
 )
@@ -193,7 +192,11 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 func (s *Server) start(o Options, service *control.Service) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.sweeping, s.watching = stop, make(chan struct{}), make(chan struct{})
-	go s.sweep(ctx, o.KeepEvents)
+	house := &housekeeping{store: s.store, idle: s.engine.Sweep, log: s.log, keepEvents: o.KeepEvents, keepAudit: o.KeepAudit, now: time.Now}
+	go func() {
+		defer close(s.sweeping)
+		house.run(ctx)
+	}()
 	if o.DriftInterval == 0 {
 		o.DriftInterval = control.DriftInterval
 	}
@@ -218,28 +221,6 @@ func serving(server *http.Server, listener net.Listener) chan error {
 		ended <- err
 	}()
 	return ended
-}
-
-// sweep ends idle conversations and forgets what is older than it is kept.
-func (s *Server) sweep(ctx context.Context, keepEvents time.Duration) {
-	defer close(s.sweeping)
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			s.engine.Sweep()
-			err := s.store.PruneRequests(ctx)
-			if keepEvents > 0 {
-				err = errors.Join(err, s.store.PruneConversations(ctx, time.Now().Add(-keepEvents)))
-			}
-			if err != nil {
-				s.log.Warn("old records could not be removed", "error", err)
-			}
-		}
-	}
 }
 
 // Addr is where the API listens.

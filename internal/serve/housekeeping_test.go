@@ -1,0 +1,150 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// cupboard is a store that notes what it is asked for.
+type cupboard struct {
+	requests, conversations, activity []time.Time
+	free, total                       uint64
+	pruneErr, spaceErr                error
+}
+
+func (c *cupboard) PruneRequests(context.Context) error {
+	c.requests = append(c.requests, time.Now())
+	return c.pruneErr
+}
+
+func (c *cupboard) PruneConversations(_ context.Context, before time.Time) error {
+	c.conversations = append(c.conversations, before)
+	return nil
+}
+
+func (c *cupboard) PruneActivity(_ context.Context, before time.Time) error {
+	c.activity = append(c.activity, before)
+	return nil
+}
+
+func (c *cupboard) Space() (free, total uint64, err error) { return c.free, c.total, c.spaceErr }
+
+const tib = 1 << 40
+
+// keptHouse runs housekeeping in a bubble of its own time.
+func keptHouse(t *testing.T, c *cupboard, keepEvents, keepAudit time.Duration, test func(log func() string, idled *int)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		idled := 0
+		h := &housekeeping{
+			store: c, idle: func() { idled++ }, log: slog.New(slog.NewTextHandler(&out, nil)),
+			keepEvents: keepEvents, keepAudit: keepAudit, now: time.Now,
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { h.run(ctx); close(done) }()
+		synctest.Wait()
+		test(out.String, &idled)
+		stop()
+		<-done
+	})
+}
+
+// pass lets the bubble's time pass.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestWhatIsTooOldGoes(t *testing.T) {
+	c := &cupboard{free: tib, total: tib}
+	keptHouse(t, c, time.Hour, 24*time.Hour, func(log func() string, idled *int) {
+		began := time.Now()
+		pass(2*time.Minute + time.Second)
+		at := []time.Time{began.Add(time.Minute), began.Add(2 * time.Minute)}
+		if diff := cmp.Diff(at, c.requests); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]time.Time{at[0].Add(-time.Hour), at[1].Add(-time.Hour)}, c.conversations); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]time.Time{at[0].Add(-24 * time.Hour), at[1].Add(-24 * time.Hour)}, c.activity); diff != "" {
+			t.Error(diff)
+		}
+		if *idled != 2 || log() != "" {
+			t.Errorf("idle conversations were looked for %d times; the log says %s", *idled, log())
+		}
+		c.pruneErr = errors.New("disk")
+		pass(time.Minute)
+		if !strings.Contains(log(), "old records could not be removed") || len(c.conversations) != 3 || len(c.activity) != 3 {
+			t.Errorf("one failure stops the rest, or goes unsaid: %s", log())
+		}
+	})
+}
+
+func TestZeroKeepsForEver(t *testing.T) {
+	c := &cupboard{free: tib, total: tib}
+	keptHouse(t, c, 0, 0, func(func() string, *int) {
+		pass(5 * time.Minute)
+		if len(c.conversations)+len(c.activity) != 0 || len(c.requests) != 5 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// TestDiskIsToldOfInTime: at the start, once, every hour, and when it is over.
+func TestDiskIsToldOfInTime(t *testing.T) {
+	c := &cupboard{free: lowSpace - 1, total: tib}
+	keptHouse(t, c, 0, 0, func(log func() string, _ *int) {
+		count := func(text string) int { return strings.Count(log(), text) }
+		if count("nearly full") != 1 {
+			t.Fatalf("at the start: %s", log())
+		}
+		pass(59 * time.Minute)
+		if count("nearly full") != 1 {
+			t.Errorf("within the hour: %s", log())
+		}
+		pass(2 * time.Minute)
+		if count("nearly full") != 2 {
+			t.Errorf("after an hour: %s", log())
+		}
+		c.free = lowSpace
+		pass(time.Minute)
+		pass(time.Minute)
+		if count("room again") != 1 || count("nearly full") != 2 {
+			t.Errorf("with room: %s", log())
+		}
+		c.free = 1
+		pass(time.Minute)
+		if count("nearly full") != 3 {
+			t.Errorf("the second time: %s", log())
+		}
+		c.spaceErr = errors.New("gone")
+		pass(time.Minute)
+		if count("not known") != 1 {
+			t.Errorf("without knowing: %s", log())
+		}
+	})
+}
+
+func TestSmallDisk(t *testing.T) {
+	for _, tt := range []struct {
+		free uint64
+		want bool
+	}{{99, true}, {100, false}} {
+		keptHouse(t, &cupboard{free: tt.free, total: 1000}, 0, 0, func(log func() string, _ *int) {
+			if got := strings.Contains(log(), "nearly full"); got != tt.want {
+				t.Errorf("%d of 1000 free: warned is %v", tt.free, got)
+			}
+		})
+	}
+}
