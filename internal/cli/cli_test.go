@@ -44,6 +44,8 @@ func TestKeysCreatePrintsTheKeyAlone(t *testing.T) {
 	}{
 		{[]string{"keys", "create", "--org", "acme", "--scopes", "everything", "--data", data}, "value_invalid"},
 		{[]string{"keys", "create", "--data", data}, "--org"},
+		{[]string{"keys", "create", "--org", "", "--data", data}, "org: must be a name"},
+		{[]string{"keys", "create", "--org", " acme", "--data", data}, "org: must be a name"},
 		{[]string{"keys", "list", "--org", "nobody", "--data", data}, "not_found"},
 		{[]string{"keys", "revoke", "key_0", "--data", data}, "not_found"},
 		{[]string{"nonsense"}, "--help"},

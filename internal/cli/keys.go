@@ -3,8 +3,10 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"flowyte/internal/auth"
 	"flowyte/internal/fault"
@@ -59,6 +61,9 @@ type createKeyCommand struct {
 
 // Run prints one key and nothing else on standard output.
 func (c createKeyCommand) Run(a *app) error {
+	if c.Org == "" || strings.TrimSpace(c.Org) != c.Org || strings.ContainsFunc(c.Org, unicode.IsControl) {
+		return fault.New(fault.ValueInvalid).WithField("org", "must be a name, without spaces around it or control characters")
+	}
 	scopes, err := auth.ParseScopes(c.Scopes)
 	if err != nil {
 		return err
