@@ -95,7 +95,11 @@ func (c *compiler) filter(f *binding.Filter) (equality, bool) {
 	c.indexed(field, path)
 	format, ok := c.format(field, f.Format, f.Param)
 	if !ok {
-		c.add(binding.Found(binding.FormatNotApplicable, "inputs[0].format"))
+		at := "inputs[0]"
+		if f.Format == "" && path == "sqlSearch.column" {
+			at = "sqlSearch"
+		}
+		c.add(notText(at, f.Format, f.Param))
 		return equality{}, false
 	}
 	c.plan.Params = append(c.plan.Params, plan.Param{
@@ -154,19 +158,31 @@ func (c *compiler) notIndexed(field *schema.Field, path string) binding.Finding 
 }
 
 // format is how the value of a parameter is read. A canonical phone or e-mail
-// parameter brings its format along where the column is text.
+// parameter brings its format along. What is canonical is text: on a column of
+// another type the conversation's own value would never fit.
 func (c *compiler) format(field *schema.Field, given, param string) (plan.ParamFormat, bool) {
 	format := plan.ParamFormat(given)
 	text := textual(field)
 	switch {
 	case format != plan.Plain:
 		return format, text
-	case text && param == string(plan.CallerPhone):
+	case !text:
+		return plan.Plain, !plan.IsCanonical(param)
+	case param == string(plan.CallerPhone):
 		return plan.Phone, true
-	case text && param == string(plan.CallerEmail):
+	case param == string(plan.CallerEmail):
 		return plan.Email, true
 	}
 	return plan.Plain, true
+}
+
+// notText is the finding about a parameter that needs a text column.
+func notText(at, format, param string) binding.Finding {
+	if format != "" {
+		return binding.Found(binding.FormatNotApplicable, at+".format")
+	}
+	return binding.Found(binding.FormatNotApplicable, at+".param").
+		Advising("Use a text column, or another name for the parameter: %s stands for what the conversation knows of the caller, which is text.", param)
 }
 
 // owner judges the condition that the row belongs to the verified caller.

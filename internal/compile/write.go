@@ -274,7 +274,7 @@ func (c *compiler) source(f *schema.Field, a *binding.Assignment, at string) (pl
 	}
 	format, ok := c.format(f, a.Format, a.Param)
 	if !ok {
-		c.add(binding.Found(binding.FormatNotApplicable, at+".format"))
+		c.add(notText(at, a.Format, a.Param))
 		return plan.Slot{}, false
 	}
 	if !a.Required && !f.Nullable {
