@@ -1,6 +1,7 @@
 package assist
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,7 +19,8 @@ type Catalog struct {
 	vocabulary map[string]int
 	stems      []string
 	byLetter   map[byte][]int
-	common     []float64 // how much a word of the vocabulary tells objects apart, 0 to 1
+	alike      map[string]int // how many objects have a column of the same words
+	in         []int          // how many objects a word of the vocabulary occurs in
 }
 
 // object is a relation that can be bound.
@@ -267,27 +269,33 @@ func (c *Catalog) walk(o *object, byRef map[schema.ColumnRef]*object) {
 	}
 }
 
-// weigh finds how much each word tells objects apart: one that is in the name
-// or the columns of most of them hardly does.
+// weigh counts the objects that each word occurs in.
 func (c *Catalog) weigh() {
-	in := make([]int, len(c.stems))
+	c.in = make([]int, len(c.stems))
+	c.alike = map[string]int{}
 	for _, o := range c.objects {
 		seen := map[int]bool{}
 		note := func(list []nameWord) {
 			for _, w := range list {
 				if !seen[w.id] {
 					seen[w.id] = true
-					in[w.id]++
+					c.in[w.id]++
 				}
 			}
 		}
 		note(o.words)
 		for _, col := range o.columns {
 			note(col.words)
+			c.alike[col.alias()]++
 		}
 	}
-	c.common = make([]float64, len(c.stems))
-	for id, n := range in {
-		c.common[id] = float64(n) / float64(max(len(c.objects), 1))
+}
+
+// alias is the same for columns whose names have the same words.
+func (c *column) alias() string {
+	var b strings.Builder
+	for _, w := range c.words {
+		fmt.Fprintf(&b, "%d ", w.id)
 	}
+	return b.String()
 }

@@ -14,10 +14,14 @@ func (p *parser) cue(i int) int {
 // post: "the patient id is known", "application number given".
 func (p *parser) post(i int) int {
 	t := p.tokens[i].text
-	if t != "given" && t != "known" && t != "provided" && t != "supplied" {
+	if !supplied[t] {
 		return 0
 	}
-	if !p.at(i+1).mark || p.at(i-1).mark || determiners[p.at(i-1).text] {
+	n := 1
+	if next := p.at(i + 1).text; next == "for" || next == "out" {
+		n = 2
+	}
+	if !p.at(i+n).mark || p.at(i-1).mark || determiners[p.at(i-1).text] {
 		return 0
 	}
 	p.term++
@@ -30,8 +34,11 @@ func (p *parser) post(i int) int {
 			w.role, w.term = given, p.term
 		}
 	}
-	return 1
+	return n
 }
+
+// supplied are words after what the caller supplies.
+var supplied = set("given", "known", "provided", "supplied", "needed", "required", "asked", "read")
 
 // by: "by phone", "using the reference", "given the order number".
 func (p *parser) by(i int) int {
@@ -70,10 +77,14 @@ func (p *parser) by(i int) int {
 func (p *parser) certain(i int) int {
 	switch p.tokens[i].text {
 	case "given", "certain", "particular", "specific":
+		if !p.is(i-1, determiners) {
+			return 0
+		}
+	case "this", "that": // "whose is this number"
+		if !p.is(i-1, helpers) || !p.nounPhraseHas(i+1, identifying) {
+			return 0
+		}
 	default:
-		return 0
-	}
-	if !p.is(i-1, determiners) {
 		return 0
 	}
 	p.giveTerm(p.role != given)
@@ -92,6 +103,12 @@ func (p *parser) subjectGives(i int) int {
 	}
 	if p.at(j).mark || !pronouns[p.at(j).text] && !words.people[stem(p.at(j).text)] && p.at(j).text != "who" {
 		return 0
+	}
+	if p.is(j-1, helpers) || p.is(j-2, helpers) && p.is(j-1, determiners) {
+		return 0 // "what did the customer tell us"
+	}
+	if p.at(j).text == "who" && len(p.goal.asks) > 0 {
+		p.goal.asks = p.goal.asks[:len(p.goal.asks)-1]
 	}
 	if p.is(j-1, letVerbs) || p.is(j-1, determiners) && p.is(j-2, letVerbs) && p.at(j-2).text != "give" {
 		return 0 // "let callers know"
@@ -143,7 +160,7 @@ func (p *parser) askFor(i int) int {
 
 // called: "the event called X".
 func (p *parser) called(i int) int {
-	if t := p.tokens[i].text; t != "called" && t != "named" || p.at(i+1).mark || i == 0 {
+	if t := p.tokens[i].text; t != "called" && t != "named" || p.at(i+1).mark || i == 0 || p.is(i-1, pronouns) || p.is(i-1, helpers) {
 		return 0
 	}
 	p.term++
@@ -173,7 +190,7 @@ func (p *parser) identifierAfter(i int) int {
 			break
 		}
 		if s := stem(t); identifying[s] && (s != "account" || p.at(j+n+1).text == "number") {
-			if p.tokens[i].text == "with" && (p.at(j+n+1).text == "and" || p.at(j+n+1).text == "," || p.gives()) {
+			if p.tokens[i].text == "with" && (p.at(j+n+1).text == "and" && !p.is(j+n+2, tellVerbs) || p.at(j+n+1).text == "," || p.gives()) {
 				return 0 // a list of what is wanted
 			}
 			p.endNoun()
@@ -191,6 +208,13 @@ func (p *parser) gives() bool { return len(p.goal.in(given)) > 0 }
 // question: "what", "when …", "whether …".
 func (p *parser) question(i int) int {
 	t := p.tokens[i].text
+	if p.at(i-1).text == "and" && helpers[t] && (pronouns[p.at(i+1).text] || p.at(i+1).text == "it") {
+		p.clause++
+		p.goal.asks = append(p.goal.asks, ask{kind: "yes", clause: p.clause, next: len(p.goal.words)})
+		p.endNoun()
+		p.turn(wanted)
+		return 1
+	}
 	if !askWords[t] {
 		return 0
 	}
@@ -217,8 +241,13 @@ func (p *parser) question(i int) int {
 			a.kind, n = p.at(i+1).text, 2
 		}
 	}
-	if t == "until" {
-		a.kind = "when"
+	if t == "what" {
+		// "what it is for"
+		for j := i + 1; !p.at(j).mark; j++ {
+			if p.at(j).text == "for" && (p.at(j+1).mark || p.at(j+1).text == "and") {
+				a.kind = "why"
+			}
+		}
 	}
 	if t == "what" && (p.at(i+1).text == "time" || p.at(i+1).text == "date" || p.at(i+1).text == "day") {
 		a.kind, n = "when", 2
@@ -281,6 +310,11 @@ func (p *parser) with(i int) int {
 // intents.
 func (p *parser) verb(i int) int {
 	t := p.tokens[i].text
+	if allVerbs[t] == 0 && p.begins(i) {
+		p.goal.verb = stem(t) // some other verb: "excuse an absence"
+		p.extra = append(p.extra, word{text: t, stem: p.goal.verb, role: aim, owner: -1, faint: true, hint: true, clause: p.clause, sentence: p.sentence})
+		return 1
+	}
 	if allVerbs[t] == 0 || p.at(i).owns || !p.verbPosition(i) {
 		return 0
 	}
@@ -293,4 +327,14 @@ func (p *parser) verb(i int) int {
 		return 2
 	}
 	return 1
+}
+
+// begins tells whether a word begins a sentence as a verb does that is not
+// known: an article follows.
+func (p *parser) begins(i int) bool {
+	t := p.at(i)
+	if !p.at(i-1).mark || t.owns || words.silent[t.text] || prepositions[t.text] || askWords[t.text] || words.people[stem(t.text)] {
+		return false
+	}
+	return p.is(i+1, determiners) && p.at(i+1).text != "caller" && p.at(i+1).text != "callers"
 }

@@ -100,4 +100,41 @@ func (d *draft) account(m *match) {
 		total += g.weight
 	}
 	d.explained = sum / max(total, 0.01)
+	if d.reason == byWords && m.supplies(d) {
+		d.named = max(d.named, 0.85)
+	}
+	for _, c := range d.wants {
+		if c.hop == nil && len(c.by) > 0 && m.goal.mine && d.object.person && !staff(d.object) {
+			d.named = max(d.named, 0.5) // one's own
+		}
+		if c.hop == nil && m.tells(c) {
+			d.named = max(d.named, rareName*min(c.share, 1)) // nothing else has such a column
+		}
+		if c.hop != nil && len(c.by) == 1 && m.best(c.by[0], plainWords(c.hop.words)) >= sameFit {
+			d.named = max(d.named, 0.6) // "which doctor" is asked of the appointment
+		}
+	}
+}
+
+// rareName is how well an object is named by a column that hardly any other has.
+const rareName = 0.7
+
+// tells tells whether a column's name holds a word that was said and that at
+// most two objects know.
+func (m *match) tells(c want) bool {
+	return slices.ContainsFunc(c.by, func(w int) bool {
+		return m.goal.words[w].weight >= 0.5 && slices.ContainsFunc(c.column.words, func(n nameWord) bool {
+			return n.weight == 1 && m.fit[w][n.id] >= sameFit && m.cat.in[n.id] <= 2
+		})
+	})
+}
+
+// supplies tells whether what is supplied is called exactly like the filter,
+// and hardly any other object has such a column.
+func (m *match) supplies(d *draft) bool {
+	switch d.filter.trait {
+	case phone, email, personName, opaque:
+		return false
+	}
+	return d.filterFit >= 0.95 && m.cat.alike[d.filter.alias()] <= 2
 }

@@ -127,6 +127,12 @@ func (m *match) termFit(o *object, col *column, use []int) float64 {
 	if total > 0 && m.onlyNamed(o, use) {
 		return byName(o, col)
 	}
+	if total > 0 && m.onlyName(use) && (col.trait == personName && o.person || col.trait == title && !o.person) {
+		return 0.85 // "called X"
+	}
+	if total > 0 && col.trait == moment && m.onlyMoments(use) {
+		return 0.7 // "by date"
+	}
 	share, _, telling := m.cover(col.words, use, onlyFaint)
 	if total == 0 || !telling && !(col.hop == nil && onlyFaint && share >= 0.9) {
 		return 0
@@ -136,8 +142,8 @@ func (m *match) termFit(o *object, col *column, use []int) float64 {
 		return 0
 	}
 	fit := 2 * share * recall / (share + recall)
-	if col.hop != nil && !m.saysID(use) {
-		fit *= 0.8 // nobody says the number of a row
+	if col.hop != nil && col.trait == opaque && !m.saysID(use) {
+		fit *= 0.5 // nobody says the number of a row
 	}
 	if m.goal.ringing && col.trait == phone {
 		fit = max(fit, 0.9)
@@ -148,6 +154,14 @@ func (m *match) termFit(o *object, col *column, use []int) float64 {
 // onlyNamed: "a given doctor" says no more than that a doctor is meant.
 func (m *match) onlyNamed(o *object, use []int) bool {
 	return !slices.ContainsFunc(use, func(w int) bool { return m.names(w, o) < sameFit })
+}
+
+func (m *match) onlyName(use []int) bool {
+	return !slices.ContainsFunc(use, func(w int) bool { return m.goal.words[w].stem != "name" })
+}
+
+func (m *match) onlyMoments(use []int) bool {
+	return !slices.ContainsFunc(use, func(w int) bool { return !moments[m.goal.words[w].stem] })
 }
 
 // byName is how well a column tells which row is meant when only the object is

@@ -36,6 +36,7 @@ type word struct {
 	// indefinite: an article before it leaves open which one it is.
 	indefinite bool
 	possessed  bool   // "my", "their" stands before it
+	proper     bool   // a name by its capital
 	preposed   string // the preposition that its phrase hangs on
 	hint       bool   // not said: what the verb makes
 	weight     float64
@@ -49,8 +50,10 @@ type goal struct {
 	// caller: somebody speaks of his own things, or the number that rings is
 	// what is known.
 	caller  bool
-	ringing bool // by the number that the call comes from
-	whois   bool // the goal is to find out who calls
+	mine    bool   // and in the first person
+	ringing bool   // by the number that the call comes from
+	whois   bool   // the goal is to find out who calls
+	verb    string // a verb that no list holds, by its stem
 	asks    []ask
 	orderly order
 }
@@ -75,7 +78,8 @@ type ask struct {
 type token struct {
 	text    string
 	mark    bool
-	capital bool
+	capital bool // one capital letter, which stands for a value
+	proper  bool // a name, by its capital
 	owns    bool
 }
 
@@ -137,6 +141,7 @@ func endsAbbreviation(before []token, runes []rune, at int) bool {
 // splitToken takes hyphens and possessives apart.
 func splitToken(s string) []token {
 	capital := len(s) == 1 && unicode.IsUpper(rune(s[0]))
+	proper := len(s) > 1 && unicode.IsUpper(rune(s[0])) && s != strings.ToUpper(s)
 	s = strings.ToLower(s)
 	owns := false
 	if cut, ok := strings.CutSuffix(s, "'s"); ok && !contracted[cut] {
@@ -147,7 +152,7 @@ func splitToken(s string) []token {
 	s = strings.ReplaceAll(s, "'s", "")
 	var out []token
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '-' || r == '_' || r == '.' }) {
-		out = append(out, token{text: part, capital: capital})
+		out = append(out, token{text: part, capital: capital, proper: proper})
 	}
 	if len(out) > 0 && owns {
 		out[len(out)-1].owns = true
@@ -163,9 +168,11 @@ var contracted = map[string]bool{"what": true, "who": true, "where": true, "when
 func joinPhrases(short []token) []token {
 	var tokens []token
 	for i, t := range short {
-		if t.text == "back" && i > 1 && slices.ContainsFunc(short[max(0, i-4):i-1], func(t token) bool { return t.text == "call" || t.text == "calls" || t.text == "ring" }) {
-			tokens = append(tokens, token{text: "callback"})
-			continue
+		if t.text == "back" && i > 1 {
+			if at := slices.IndexFunc(tokens, func(t token) bool { return t.text == "call" || t.text == "calls" || t.text == "ring" }); at >= 0 && at >= len(tokens)-4 {
+				tokens[at].text = "callback"
+				continue
+			}
 		}
 		if t.mark {
 			tokens = append(tokens, t)
@@ -173,7 +180,7 @@ func joinPhrases(short []token) []token {
 		}
 		list := words.full(t.text)
 		for j, long := range list {
-			tokens = append(tokens, token{text: long, capital: t.capital, owns: t.owns && j == len(list)-1})
+			tokens = append(tokens, token{text: long, capital: t.capital, proper: t.proper, owns: t.owns && j == len(list)-1})
 		}
 	}
 	texts := make([]string, len(tokens))

@@ -25,12 +25,12 @@ var verbs = map[action][]string{
 	},
 	create: {
 		"book", "create", "add", "register", "log", "record", "note", "save", "capture", "take", "schedule", "place", "open", "submit", "file", "reserve",
-		"request", "order", "report", "leave", "insert", "enter", "put", "enroll", "enrol", "send", "lodge", "make", "store", "signup", "call", "write", "arrange", "post",
+		"request", "order", "report", "leave", "insert", "enter", "put", "enroll", "enrol", "send", "lodge", "make", "store", "signup", "call", "write", "arrange", "post", "apply",
 	},
 	change: {
 		"update", "change", "modify", "edit", "correct", "set", "mark", "move", "reschedule", "cancel", "confirm", "close", "reopen", "approve", "reject",
-		"switch", "adjust", "extend", "renew", "raise", "increase", "lower", "postpone", "complete", "replace", "assign", "activate", "deactivate",
-		"suspend", "resume", "amend", "rebook", "shift", "swap", "decline", "accept", "resolve", "escalate", "rename", "alter",
+		"switch", "adjust", "extend", "renew", "raise", "increase", "lower", "complete", "replace", "assign", "activate", "deactivate",
+		"suspend", "resume", "amend", "rebook", "shift", "swap", "decline", "accept", "resolve", "escalate", "rename", "alter", "postpone", "transfer", "link",
 	},
 	remove: {"delete", "remove", "erase", "wipe", "purge", "destroy", "unenroll", "unenrol", "unregister", "drop", "clear", "rid", "discard"},
 }
@@ -65,6 +65,9 @@ func (p *parser) intents() {
 			}
 			found, best = a, intent{a, 1, p.tokens[i].text}
 		}
+	}
+	if p.takesOff() {
+		best = intent{remove, 1, "remove"}
 	}
 	p.goal.intents = []intent{best}
 	switch {
@@ -115,7 +118,7 @@ func (p *parser) verbPosition(i int) bool {
 		return true
 	}
 	switch next.text {
-	case "down", "in", "out", "up", "if", "whether", "when", "how", "what", "which", "back", "us", "me", "them", "another", "one", "roadside":
+	case "down", "in", "out", "up", "if", "whether", "when", "how", "what", "which", "back", "us", "me", "them", "it", "another", "one":
 		return true
 	}
 	// "Save feedback", but not "order status by number".
@@ -138,6 +141,9 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 	if a == look || a == remove {
 		return false
 	}
+	if p.inQuestion(i) {
+		return true
+	}
 	next := p.at(i + 1).text
 	switch next {
 	case "whether", "if", "when", "how", "back", "which", "what", "who", "where":
@@ -147,7 +153,7 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 	case "call", "ask":
 		return next != "out" // "call us" is what people do
 	case "take":
-		return p.at(i+2).text == "look"
+		return next != "down" && !(p.is(i+1, determiners) && p.nounPhraseHas(i+1, takenDown))
 	case "make":
 		return next == "sure"
 	case "leave":
@@ -158,6 +164,39 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 		return next == "on" || next == "at" || next == ""
 	}
 	return false
+}
+
+// takesOff: "take a student off the roll".
+func (p *parser) takesOff() bool {
+	for i, t := range p.tokens {
+		if t.text != "take" || !p.verbPosition(i) {
+			continue
+		}
+		for j := i + 2; j < i+5 && !p.at(j).mark; j++ {
+			if p.at(j).text == "off" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// takenDown is what "take" writes: a message, somebody's details.
+var takenDown = stemSet("message", "note", "order", "details", "name", "request", "complaint", "booking", "reservation", "report", "number", "address", "information", "feedback", "payment", "data")
+
+// inQuestion tells whether a verb stands in a question, which asks and does not
+// order: "can students take a class". "Can you book" orders.
+func (p *parser) inQuestion(i int) bool {
+	from := i
+	for !p.at(from - 1).mark {
+		from--
+	}
+	t := p.at(from).text
+	if !askWords[t] && !helpers[t] || t == "if" || t == "when" || t == "who" {
+		return false
+	}
+	next := p.at(from + 1).text
+	return next != "you" && next != "we" && next != "it"
 }
 
 // addsToExisting: "add a note to an existing reservation".

@@ -137,6 +137,9 @@ func equal(a, b []string) bool {
 	return true
 }
 
+// known tells whether the lexicon says anything about a stem.
+func (l *lexicon) known(s string) bool { return l.near[s] != nil || l.people[s] || l.faint[s] }
+
 // full writes a word of a name out: "appt" is appointment, "wo" work order.
 func (l *lexicon) full(raw string) []string {
 	if long, ok := l.short[raw]; ok {

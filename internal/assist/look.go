@@ -2,6 +2,7 @@ package assist
 
 import (
 	"slices"
+	"strings"
 
 	"flowyte/internal/schema"
 )
@@ -186,7 +187,7 @@ func (m *match) asksFor(at int, alone bool) bool {
 			continue
 		}
 		asked = true
-		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && a.next == at {
+		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && (a.next == at || a.next+1 == at) {
 			return true
 		}
 	}
@@ -244,13 +245,23 @@ func (m *match) answers(o *object, filter *column, use []int, found []want) []wa
 			return slices.ContainsFunc(said, func(w want) bool { return slices.Contains(traits, w.column.trait) })
 		}
 		switch a.kind {
-		case "when", "until":
+		case "when":
 			if !hasTrait(moment, stamp) {
-				add(primary(o, moment, stamp), "when")
+				for _, col := range dated(o) {
+					add(col, "when")
+				}
+			}
+		case "why":
+			if !hasTrait(text) {
+				add(explaining(o), "why")
 			}
 		case "long":
 			if !hasTrait(moment, counted, stamp) {
-				add(primary(o, moment), "how long")
+				if span := lasting(o); span != nil {
+					add(span, "how long")
+				} else {
+					add(primary(o, moment), "how long")
+				}
 			}
 		case "where":
 			if !hasTrait(place) {
@@ -270,18 +281,21 @@ func (m *match) answers(o *object, filter *column, use []int, found []want) []wa
 			}
 		case "which", "what":
 			if a.next < len(m.goal.words) && m.names(a.next, o) >= sameFit {
-				for _, col := range readable(o) {
-					if col.trait != sayable || len(found) > 0 {
+				if len(found) > 0 {
+					for _, col := range readable(o) {
 						add(col, "which")
 					}
 				}
 			}
 		case "yes", "whether", "if":
+			if m.toldElsewhere(found, a.clause) {
+				continue
+			}
 			if len(said) == 0 {
 				state := primary(o, status)
 				add(state, "whether")
-				add(primary(o, moment), "whether")
 				if state == nil {
+					add(primary(o, moment), "whether")
 					add(primary(o, money), "whether")
 				}
 			} else if !hasTrait(status, flag, counted, money, text) {
@@ -300,6 +314,61 @@ func (m *match) answers(o *object, filter *column, use []int, found []want) []wa
 	return found
 }
 
+// toldElsewhere tells whether another part of the goal says outright what is to
+// be told.
+func (m *match) toldElsewhere(found []want, clause int) bool {
+	return slices.ContainsFunc(found, func(w want) bool {
+		return w.share >= 0.8 && slices.ContainsFunc(w.by, func(i int) bool {
+			return m.goal.words[i].role == wanted && m.goal.words[i].clause != clause && m.goal.words[i].sentence > 0
+		})
+	})
+}
+
+// dated are the columns that say when: a date and a time of day belong
+// together.
+func dated(o *object) []*column {
+	first := primary(o, moment, stamp)
+	if first == nil {
+		return nil
+	}
+	list := []*column{first}
+	for _, col := range o.columns {
+		if col.trait == moment && col.Type != first.Type && col.Type != schema.DateTime && first.Type != schema.DateTime {
+			list = append(list, col)
+		}
+	}
+	return list
+}
+
+var (
+	lastingWords    = stemSet("duration", "minutes", "hours", "days", "months", "length", "arrival", "eta")
+	explainingWords = stemSet("reason", "cause", "purpose")
+)
+
+// lasting is a column that counts time, explaining one that gives reasons.
+func lasting(o *object) *column { return called(o, lastingWords, counted) }
+
+func explaining(o *object) *column {
+	if col := called(o, explainingWords, text, plain, title); col != nil {
+		return col
+	}
+	return primary(o, text)
+}
+
+func called(o *object, names map[string]bool, traits ...trait) *column {
+	for _, col := range o.columns {
+		if !slices.Contains(traits, col.trait) {
+			continue
+		}
+		for _, w := range strings.Fields(spoken(col.Name)) {
+			if names[stem(w)] {
+				return col
+			}
+		}
+	}
+	return nil
+}
+
 // generic adds what "the time" or "the name" stands for where no column is
 // called so.
 func (m *match) generic(o *object, filter *column, found []want) []want {
@@ -316,6 +385,8 @@ func (m *match) generic(o *object, filter *column, found []want) []want {
 			if w.owner < 0 {
 				more = readable(o)
 			}
+		case "cost", "price", "fee", "charg":
+			more = append(more, primary(o, money))
 		}
 		for _, col := range more {
 			if col != nil && col != filter && !slices.ContainsFunc(found, func(c want) bool { return c.column == col }) {
@@ -382,6 +453,9 @@ func (m *match) headline(o *object, filter *column) []want {
 	}
 	for _, want := range [][]trait{{counted}, {moment}, {flag}, {place}, {email, phone}, {plain}, {sayable}, {text}, {stamp}} {
 		for _, col := range o.columns {
+			if col.trait == sayable && col.searchable && !col.alone {
+				continue // the key of something else
+			}
 			if slices.Contains(want, col.trait) && col.class != schema.ClassDateOfBirth && len(found) < 4 {
 				add(col, nil)
 			}

@@ -19,6 +19,7 @@ type parser struct {
 	prep     string // the preposition of the present noun phrase
 	theirs   bool   // so does a possessive pronoun
 	open     bool   // an indefinite article stands before the noun
+	extra    []word // words that count although they are no nouns
 	nounAt   int    // where the present noun phrase begins in goal.words
 }
 
@@ -40,7 +41,7 @@ var (
 	askWords     = set("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "whether", "if")
 	prepositions = set("of", "to", "in", "on", "at", "for", "from", "with", "under", "into", "onto", "about", "off", "between", "after", "before", "since", "until", "during", "through", "without", "against", "within", "per", "over", "behind", "as", "among")
 	helpers      = set("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "should", "may", "must")
-	letVerbs     = set("let", "lets", "allow", "allows", "help", "helps", "enable", "enables", "tell", "tells", "inform", "ask", "asks", "give", "gives", "greet", "have", "remind", "want", "call", "phone", "notify", "contact")
+	letVerbs     = set("let", "lets", "allow", "allows", "help", "helps", "enable", "enables", "tell", "tells", "inform", "ask", "asks", "give", "gives", "greet", "have", "remind", "want", "call", "callback", "phone", "notify", "contact")
 	actVerbs     = set("call", "calls", "ask", "asks", "give", "gives", "want", "wants", "phone", "phones", "ring", "rings", "say", "says", "tell", "tells", "need", "needs", "provide", "provides", "know", "knows", "have", "has", "can", "could", "should", "moved", "quote", "quotes", "quoting", "would", "hear", "speak", "reads", "name", "names", "does", "prefers", "wish", "wishes", "report", "reports", "tries", "gets")
 	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier")
 )
@@ -60,6 +61,7 @@ func (p *parser) parse() {
 	for i := 0; i < len(p.tokens); {
 		i += p.step(i)
 	}
+	p.goal.words = append(p.goal.words, p.extra...)
 	p.markRinging()
 	p.markWhois()
 	p.nameByVerb()
@@ -91,11 +93,29 @@ func (p *parser) mark(i int) {
 		p.beginSentence(i + 1)
 	case ":":
 		p.turn(wanted)
+		p.owner = p.head()
 	default:
 		if p.phrase || p.role == silent {
 			p.role, p.phrase = p.before, false
 		}
 	}
+}
+
+// head is the noun that a sentence began with, before anything was said of it:
+// "the guardian of a student:".
+func (p *parser) head() int {
+	last := -1
+	for i := range p.goal.words {
+		w := &p.goal.words[i]
+		if w.sentence != p.sentence || w.role != aim {
+			continue
+		}
+		if w.preposed != "" || last >= 0 && p.goal.words[last].owner != w.owner {
+			break
+		}
+		last = i
+	}
+	return last
 }
 
 // beginSentence starts over, but for a few words at the end that name nothing
@@ -113,7 +133,10 @@ func (p *parser) beginSentence(from int) {
 	n, code := 0, false
 	for ; !p.at(from + n).mark; n++ {
 		t := p.at(from + n)
-		if p.is(from+n, giveVerbs) || p.is(from+n, askWords) || p.is(from+n, helpers) || allVerbs[t.text] != 0 {
+		if t.text == "by" || t.text == "using" {
+			return
+		}
+		if p.is(from+n, giveVerbs) || p.is(from+n, askWords) || p.is(from+n, helpers) || allVerbs[t.text] != 0 && p.verbPosition(from+n) {
 			return
 		}
 		code = code || identifying[stem(t.text)]
@@ -163,10 +186,12 @@ func (p *parser) add(i int) {
 			p.open = true
 		}
 		switch t.text {
-		case "my", "their":
+		case "my":
+			p.goal.caller, p.goal.mine, p.theirs = true, true, true
+		case "their":
 			p.goal.caller, p.theirs = true, true
 		case "i":
-			p.goal.caller = true
+			p.goal.caller, p.goal.mine = true, true
 		}
 		if (helpers[t.text] || t.text == "and" || t.text == "or") && p.phrase {
 			p.role, p.phrase = p.before, false
@@ -189,11 +214,18 @@ func (p *parser) add(i int) {
 	w := word{
 		text: t.text, stem: s, role: p.role, sentence: p.sentence, clause: p.clause, faint: words.faint[s], person: words.people[s],
 		owner: p.owner, owns: t.owns, indefinite: p.open, possessed: p.theirs, preposed: p.prep,
+		proper: t.proper && !p.at(i-1).mark && !words.known(s),
+	}
+	if w.proper {
+		p.open = true // "in the Downtown area"
 	}
 	if p.role == given {
 		w.term = p.term
 	}
 	w.actor = w.person && p.acts(i)
+	if p.did(i) {
+		w.faint = true // "what did the caller leave": a verb
+	}
 	p.goal.words = append(p.goal.words, w)
 	if t.text == "caller" || t.text == "callers" {
 		p.goal.caller = true
@@ -301,6 +333,19 @@ func (p *parser) markRinging() {
 	}
 }
 
+// did tells whether a word is the verb of a question: "what did I book".
+func (p *parser) did(i int) bool {
+	subject := p.at(i - 1)
+	if subject.mark || subject.owns || !pronouns[subject.text] && !words.people[stem(subject.text)] {
+		return false
+	}
+	j := i - 2
+	for p.is(j, determiners) {
+		j--
+	}
+	return p.is(j, helpers)
+}
+
 // markWhois: "identify the caller": nothing but a person is looked for.
 func (p *parser) markWhois() {
 	switch p.goal.intents[0].verb {
@@ -348,8 +393,10 @@ func weightOf(w *word) float64 {
 		return 0
 	case w.hint:
 		return 0.5
-	case w.actor:
+	case w.actor, w.proper:
 		return 0.1
+	case w.preposed == "about":
+		return 0.3
 	case w.faint && w.person:
 		return 0.25
 	case w.faint:

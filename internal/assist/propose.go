@@ -53,7 +53,7 @@ func (r *Refusal) Error() string { return "assist: " + string(r.Reason) }
 
 const (
 	// bar is the confidence below which nothing is proposed.
-	bar = 0.5
+	bar = 0.4
 	// mostObjects are looked at closely, and mostCandidates are compiled.
 	mostObjects    = 8
 	mostCandidates = 6
@@ -95,7 +95,7 @@ const maxAlternatives = 3
 func (m *match) drafts() []*draft {
 	var list []*draft
 	objects := m.likely(mostObjects)
-	for _, in := range m.goal.intents {
+	for _, in := range m.intents(objects) {
 		for _, o := range objects {
 			switch in.action {
 			case look:
@@ -108,6 +108,81 @@ func (m *match) drafts() []*draft {
 		}
 	}
 	return list
+}
+
+// intents are those of the words, revised by what the words name: what is
+// added to something that is there is a change of it.
+func (m *match) intents(objects []*object) []intent {
+	list := m.goal.intents
+	switch first := list[0]; {
+	case first.action == create && (m.named(given) || m.extends(first, objects)):
+		return []intent{{change, 1, "update"}, {create, 0.7, first.verb}}
+	case first.action == look && m.goal.verb != "" && m.flags(objects):
+		return []intent{{change, 1, m.goal.verb}, {look, 0.6, ""}}
+	}
+	return list
+}
+
+// extends: "add a remark to an appointment", "put a subscriber on another plan".
+func (m *match) extends(in intent, objects []*object) bool {
+	switch in.verb {
+	case "add", "put", "save", "store", "record", "note", "write", "log", "enter":
+	default:
+		return false
+	}
+	for at := range m.goal.words {
+		w := &m.goal.words[at]
+		if w.preposed != "to" && w.preposed != "on" && w.preposed != "for" && w.preposed != "of" {
+			continue
+		}
+		for _, o := range objects {
+			if m.names(at, o) >= sameFit && m.partOf(at, o) || m.otherOf(at, o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// partOf tells whether a word before at names a column of o and no object.
+func (m *match) partOf(at int, o *object) bool {
+	for i := range at {
+		w := &m.goal.words[i]
+		if w.actor || w.role == given || w.hint || m.anyObject(i) {
+			continue
+		}
+		for _, col := range o.columns {
+			if share, _, telling := m.cover(col.words, []int{i}, true); telling && share >= enough && assignable(col) && col.hop == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// otherOf tells whether the word at at is another one of what rows of o refer
+// to: "another plan".
+func (m *match) otherOf(at int, o *object) bool {
+	text := m.goal.words[at].text
+	i := slices.Index(m.goal.raw, text)
+	if i < 1 || m.goal.raw[i-1] != "another" && m.goal.raw[i-1] != "different" {
+		return false
+	}
+	return slices.ContainsFunc(o.hops, func(h *hop) bool { return m.best(at, plainWords(h.words)) >= sameFit })
+}
+
+func (m *match) anyObject(w int) bool {
+	return slices.ContainsFunc(m.cat.objects, func(o *object) bool { return m.names(w, o) >= sameFit })
+}
+
+// flags tells whether the goal's verb is a yes or no of an object that it
+// names: "excuse an absence".
+func (m *match) flags(objects []*object) bool {
+	return slices.ContainsFunc(objects, func(o *object) bool {
+		return m.nameFit(o) >= meansFit && slices.ContainsFunc(o.columns, func(c *column) bool {
+			return c.trait == flag && len(c.words) == 1 && m.cat.stems[c.words[0].id] == m.goal.verb
+		})
+	})
 }
 
 // asLookup is what a refused goal could still look up.
@@ -143,8 +218,29 @@ func (m *match) rank(list []*draft) []*draft {
 // named, and how sure its filter is.
 func (m *match) score(d *draft) float64 {
 	s := 0.5*d.explained + 0.27*d.named + 0.23*d.filterFit
+	if d.intent.action != create && d.terms > 0 {
+		s *= 0.7 + 0.3*min(1, d.filterFit/0.6) // what is supplied must be of use
+	}
+	if d.intent.action == look {
+		s -= 0.08 * float64(m.unanswered(d))
+	}
 	if d.intent.action == create {
 		s = 0.6*d.explained + 0.4*d.named
 	}
 	return s * (0.6 + 0.4*d.intent.weight)
+}
+
+// answering are the traits that answer a question word.
+var answering = map[string][]trait{"when": {moment, stamp}, "who": {personName}, "whom": {personName}, "where": {place, sayable}, "much": {money, counted}, "many": {counted, money}}
+
+// unanswered counts the questions to which a draft returns nothing.
+func (m *match) unanswered(d *draft) int {
+	n := 0
+	for _, a := range m.goal.asks {
+		traits, ok := answering[a.kind]
+		if ok && !slices.ContainsFunc(d.wants, func(w want) bool { return slices.Contains(traits, w.column.trait) }) {
+			n++
+		}
+	}
+	return n
 }

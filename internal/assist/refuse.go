@@ -13,7 +13,11 @@ func (m *match) unserveable() Reason {
 		return SchemaChange
 	case m.goal.intents[0].action == remove:
 		return Deletes
-	case m.goal.reads() && m.aggregates():
+	case m.analyses():
+		return Aggregate
+	case m.elsewhere():
+		return NoMatch
+	case (m.goal.reads() || m.goal.intents[0].verb == "add") && m.aggregates():
 		return Aggregate
 	}
 	return ""
@@ -62,7 +66,7 @@ func (m *match) unknown(text string) bool {
 var (
 	figures     = stemSet("average", "mean", "median", "percentage", "percent", "ratio", "proportion", "statistics", "histogram", "revenue", "turnover", "aggregate")
 	weakFigures = stemSet("total", "sum", "maximum", "minimum", "rank", "ranking", "trend", "count", "revenue", "share")
-	superlative = set("most", "best", "highest", "lowest", "fewest", "least", "busiest", "largest", "smallest", "biggest", "longest", "shortest", "cheapest", "top", "oldest", "youngest", "worst", "popular")
+	superlative = set("most", "best", "highest", "lowest", "fewest", "least", "busiest", "largest", "smallest", "biggest", "longest", "shortest", "cheapest", "top", "oldest", "youngest", "worst", "popular", "nearest", "closest")
 )
 
 // aggregates tells whether the goal asks for a count, a sum or a ranking.
@@ -72,10 +76,18 @@ func (m *match) aggregates() bool {
 	for i, t := range raw {
 		s := stem(t)
 		switch {
+		case (t == "add" || t == "sum" || t == "tot" || t == "count") && i+1 < len(raw) && raw[i+1] == "up":
+			return true
+		case t == "number" && i+1 < len(raw) && raw[i+1] == "of" && m.manyRows(raw[i+2:]):
+			return true
 		case superlative[t] && !m.isColumn(s):
 			return true
 		case figures[s] && !m.isColumn(s):
 			return true
+		case t == "count":
+			if i == 0 || schemaStart[raw[i-1]] || i+1 < len(raw) && raw[i+1] == "of" {
+				return true
+			}
 		case weakFigures[s] && (!m.isColumn(s) || all && !m.named(given)):
 			return true
 		case (t == "per" || t == "by") && i > 0 && i+1 < len(raw) && period[raw[i+1]] && m.counts():
@@ -136,7 +148,7 @@ func (m *match) countsRows() bool {
 				}
 			}
 		}
-		if column == 0 || row >= sameFit && column < row*0.75 {
+		if column == 0 && (row >= sameFit || !m.named(given)) || row >= sameFit && column < row*0.75 {
 			return true
 		}
 	}
@@ -157,7 +169,7 @@ func (m *match) refuse(list []*draft) Reason {
 		return SeveralFilters
 	case top.intent.action == look && m.available(top):
 		return SeveralFilters
-	case top.intent.action == look && m.everything(top):
+	case top.intent.action != create && m.everything(top):
 		return NoFilter
 	case top.confidence < bar:
 		return NoMatch
@@ -180,6 +192,11 @@ func (m *match) between() bool { return slices.Contains(m.goal.raw, "between") }
 // compares: "older than", "more than", "at least".
 func (m *match) compares() bool {
 	joined := " " + strings.Join(m.goal.raw, " ") + " "
+	for i, t := range m.goal.raw {
+		if (t == "before" || t == "after") && i > 0 && m.goal.raw[i-1] != "long" && m.goal.reads() && !m.named(given) {
+			return true
+		}
+	}
 	for _, c := range []string{" more than ", " less than ", " older than ", " greater than ", " higher than ", " lower than ", " at least ", " at most ", " newer than ", " longer than ", " fewer than "} {
 		if strings.Contains(joined, c) {
 			return true
@@ -192,7 +209,7 @@ func (m *match) compares() bool {
 func (m *match) available(d *draft) bool {
 	for i := range m.goal.words {
 		w := &m.goal.words[i]
-		if w.stem != "free" && w.stem != "avail" && w.stem != "vacant" {
+		if w.stem != "free" && w.stem != "avail" && w.stem != "vacant" || primary(d.object, moment) == nil && !m.goal.has("date", "time", "day") {
 			continue
 		}
 		if slices.ContainsFunc(d.wants, func(c want) bool { return m.best(i, c.column.words) >= meansFit }) {
@@ -210,8 +227,58 @@ func (m *match) everything(d *draft) bool {
 	}
 	raw := m.goal.raw
 	for i, t := range raw {
-		if t == "all" || t == "every" || t == "list" && i == 0 {
+		if t == "all" || t == "every" || t == "list" && i == 0 || period[t] && i > 0 && (raw[i-1] == "next" || raw[i-1] == "last" || raw[i-1] == "this") {
 			return true
+		}
+	}
+	if d.intent.action != look {
+		return false
+	}
+	return slices.ContainsFunc(m.goal.asks, func(a ask) bool {
+		return a.kind == "which" && a.next < len(m.goal.words) && m.names(a.next, d.object) >= sameFit
+	})
+}
+
+// The verbs of work that is no look-up and no write.
+var (
+	analysing = set("compare", "analyse", "analyze", "forecast", "predict", "summarise", "summarize", "rank")
+	foreign   = set("email", "text", "message", "print", "translate", "play", "export", "import", "upload", "download", "notify", "remind", "forward", "sing", "grant", "revoke", "backup", "charge")
+)
+
+func (m *match) analyses() bool { return m.begunWith(analysing) }
+
+// elsewhere: "email the menu to a guest" is nothing that a database does.
+func (m *match) elsewhere() bool { return m.begunWith(foreign) }
+
+func (m *match) begunWith(list map[string]bool) bool {
+	raw := m.goal.raw
+	for i, t := range raw {
+		if list[t] && (i == 0 || schemaStart[raw[i-1]]) && i+1 < len(raw) && (determiners[raw[i+1]] || raw[i+1] == "some") {
+			return true
+		}
+	}
+	return false
+}
+
+// manyRows tells whether the words begin with several rows of an object: "the
+// number of open requests".
+func (m *match) manyRows(rest []string) bool {
+	for i := 0; i < min(len(rest), 4); i++ {
+		if prepositions[rest[i]] {
+			return false
+		}
+		if !strings.HasSuffix(rest[i], "s") {
+			continue
+		}
+		for w := range m.goal.words {
+			if m.goal.words[w].text != rest[i] {
+				continue
+			}
+			for _, o := range m.cat.objects {
+				if m.names(w, o) >= sameFit {
+					return true
+				}
+			}
 		}
 	}
 	return false

@@ -208,6 +208,9 @@ func (m *match) assignments(o *object, key *column, in intent) []assignment {
 			return []assignment{a}
 		}
 	}
+	if a, ok := verbFlag(o, in.verb); ok {
+		return []assignment{a}
+	}
 	if a, ok := m.toValue(o); ok {
 		return []assignment{a}
 	}
@@ -254,6 +257,16 @@ func (m *match) changed(o *object) []want {
 	return best(all)
 }
 
+// verbFlag: to excuse an absence is to say yes to its column excused.
+func verbFlag(o *object, verb string) (assignment, bool) {
+	for _, col := range o.columns {
+		if list := schema.Words(col.Name); col.trait == flag && assignable(col) && len(list) == 1 && verb != "" && stem(list[0]) == verb {
+			return assignment{column: col, constant: "true", share: 1}, true
+		}
+	}
+	return assignment{}, false
+}
+
 // toState sets the status of a row, or the flag that a verb stands for.
 func toState(o *object, state string) (assignment, bool) {
 	for _, col := range o.columns {
@@ -282,6 +295,21 @@ func toState(o *object, state string) (assignment, bool) {
 // toValue: "set a work order to ready", where ready is one of the values that
 // the column can have.
 func (m *match) toValue(o *object) (assignment, bool) {
+	for i := range m.goal.words {
+		w := &m.goal.words[i]
+		if w.role == given || w.preposed != "to" && w.preposed != "as" {
+			continue
+		}
+		for _, col := range o.columns {
+			if col.trait == flag && assignable(col) && m.best(i, col.words) >= sameFit {
+				value := "true"
+				if at := slices.Index(m.goal.raw, w.text); at > 0 && m.goal.raw[at-1] == "not" {
+					value = "false"
+				}
+				return assignment{column: col, constant: value, share: 1, by: []int{i}}, true
+			}
+		}
+	}
 	for _, col := range o.columns {
 		if col.Type != schema.Enum || !assignable(col) {
 			continue
