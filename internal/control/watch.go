@@ -212,6 +212,9 @@ func (s *Service) observe(ctx context.Context, conn store.Connection, db *schema
 func (s *Service) notice(ctx context.Context, key live.ConnectionKey, conn store.Connection, db *schema.Database, seen *observation, users []user) error {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	if err := s.unreplaced(ctx, conn); err != nil {
+		return err
+	}
 	c := s.catalogs.get(conn.ID)
 	if c == nil || c.whole != db {
 		return nil

@@ -111,7 +111,8 @@ func benchmark(b *testing.B, db *dbtest.Database, tables int) {
 	b.ReportMetric(ratio, "ratio")
 	b.ReportMetric(float64(peak)/(1<<20), "peak-MB")
 	if tables == 10_000 && (ratio > worstRatio || took > worstTime || peak > worstMemory) {
-		b.Errorf("over the limit of %.1f times, %s and %d MB", worstRatio, worstTime, worstMemory>>20)
+		b.Errorf("%.2f times the bare %v, %v and %d MB: over the limit of %.1f times, %v and %d MB",
+			ratio, median(bareTimes), took, peak>>20, worstRatio, worstTime, worstMemory>>20)
 	}
 }
 
