@@ -79,6 +79,11 @@ func service(t *testing.T, data string) (url string, stop func()) {
 				if code != 0 {
 					t.Errorf("serve ended with %d: %s", code, log.String())
 				}
+				for _, word := range []string{"listening", "stopping", "stopped"} {
+					if !strings.Contains(log.String(), `"msg":"`+word) {
+						t.Errorf("the log does not say %s: %s", word, log.String())
+					}
+				}
 			case <-time.After(10 * time.Second):
 				t.Error("serve did not end within 10 s")
 			}

@@ -20,5 +20,7 @@ func (c serveCommand) Run(a *app) error {
 		return err
 	}
 	log.Info("listening", "address", server.Addr().String())
-	return server.Wait(a.ctx)
+	err = server.Wait(a.ctx)
+	log.Info("stopped")
+	return err
 }

@@ -247,6 +247,7 @@ func (s *Server) Wait(ctx context.Context) error {
 		s.scraped <- nil
 		return errors.Join(err, s.Close())
 	case <-ctx.Done():
+		s.log.Info("stopping; calls in flight may end", "limit", drainLimit.String())
 		return s.Close()
 	}
 }
