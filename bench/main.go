@@ -121,11 +121,11 @@ func (b *bench) lookups(ctx context.Context, company *company) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, p.end()) }()
-		v, err := p.variant(ctx, company)
+		callers, err := p.callers(ctx, company, "bench", company.server.Port, openClients)
 		if err != nil {
 			return err
 		}
-		variants = append(variants, v)
+		variants = append(variants, &variant{name: binary, process: p.process, clients: callers})
 	}
 	variants[0].name = "flowyte"
 	for _, name := range []string{"floor again", "floor"} {

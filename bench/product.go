@@ -115,19 +115,18 @@ func ask(ctx context.Context, c *client.Client, agent api.Agent, key string, ord
 	return questions, nil
 }
 
-// variant makes an organisation with a published look-up and the clients that
-// will ask it.
-func (p *product) variant(ctx context.Context, company *company) (*variant, error) {
-	c, key, err := p.organisation(ctx, "bench")
+// callers makes an organisation with a published look-up, and those who ask it.
+func (p *product) callers(ctx context.Context, company *company, organisation string, port, n int) ([]*caller, error) {
+	c, key, err := p.organisation(ctx, organisation)
 	if err != nil {
 		return nil, err
 	}
-	agent, err := publish(ctx, c, company, company.server.Port)
+	agent, err := publish(ctx, c, company, port)
 	if err != nil {
 		return nil, err
 	}
-	v := &variant{name: p.binary, process: p.process}
-	for i := range openClients {
+	var callers []*caller
+	for i := range n {
 		questions, err := ask(ctx, c, agent, key, randomOrders(uint64(i), keysPerConversation))
 		if err != nil {
 			return nil, err
@@ -136,9 +135,9 @@ func (p *product) variant(ctx context.Context, company *company) (*variant, erro
 		if err != nil {
 			return nil, err
 		}
-		v.clients = append(v.clients, one)
+		callers = append(callers, one)
 	}
-	return v, nil
+	return callers, nil
 }
 
 // randomOrders picks orders that every run asks for.
