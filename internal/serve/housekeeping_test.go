@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,29 +14,68 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// cupboard is a store that notes what it is asked for.
+// cupboard is a store that notes what it is asked for. What it noted may be
+// read after pass, which waits until housekeeping is idle.
 type cupboard struct {
+	mu sync.Mutex
+
 	requests, conversations, activity []time.Time
 	free, total                       uint64
 	pruneErr, spaceErr                error
 }
 
 func (c *cupboard) PruneRequests(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.requests = append(c.requests, time.Now())
 	return c.pruneErr
 }
 
 func (c *cupboard) PruneConversations(_ context.Context, before time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.conversations = append(c.conversations, before)
 	return nil
 }
 
 func (c *cupboard) PruneActivity(_ context.Context, before time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.activity = append(c.activity, before)
 	return nil
 }
 
-func (c *cupboard) Space() (free, total uint64, err error) { return c.free, c.total, c.spaceErr }
+func (c *cupboard) Space() (free, total uint64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.free, c.total, c.spaceErr
+}
+
+// set changes the cupboard while housekeeping is at work.
+func (c *cupboard) set(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+}
+
+// diary is a log that is read while it is written.
+type diary struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (d *diary) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.b.Write(p)
+}
+
+func (d *diary) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.b.String()
+}
 
 const tib = 1 << 40
 
@@ -43,7 +83,7 @@ const tib = 1 << 40
 func keptHouse(t *testing.T, c *cupboard, keepEvents, keepAudit time.Duration, test func(log func() string, idled *int)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out diary
 		idled := 0
 		h := &housekeeping{
 			store: c, idle: func() { idled++ }, log: slog.New(slog.NewTextHandler(&out, nil)),
@@ -83,7 +123,7 @@ func TestWhatIsTooOldGoes(t *testing.T) {
 		if *idled != 2 || log() != "" {
 			t.Errorf("idle conversations were looked for %d times; the log says %s", *idled, log())
 		}
-		c.pruneErr = errors.New("disk")
+		c.set(func() { c.pruneErr = errors.New("disk") })
 		pass(time.Minute)
 		if !strings.Contains(log(), "old records could not be removed") || len(c.conversations) != 3 || len(c.activity) != 3 {
 			t.Errorf("one failure stops the rest, or goes unsaid: %s", log())
@@ -117,18 +157,18 @@ func TestDiskIsToldOfInTime(t *testing.T) {
 		if count("nearly full") != 2 {
 			t.Errorf("after an hour: %s", log())
 		}
-		c.free = lowSpace
+		c.set(func() { c.free = lowSpace })
 		pass(time.Minute)
 		pass(time.Minute)
 		if count("room again") != 1 || count("nearly full") != 2 {
 			t.Errorf("with room: %s", log())
 		}
-		c.free = 1
+		c.set(func() { c.free = 1 })
 		pass(time.Minute)
 		if count("nearly full") != 3 {
 			t.Errorf("the second time: %s", log())
 		}
-		c.spaceErr = errors.New("gone")
+		c.set(func() { c.spaceErr = errors.New("gone") })
 		pass(time.Minute)
 		if count("not known") != 1 {
 			t.Errorf("without knowing: %s", log())
