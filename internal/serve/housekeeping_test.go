@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// cupboard is a store that notes what it is asked for. What it noted may be
-// read after pass, which waits until housekeeping is idle.
+// cupboard is a store that notes what it is asked for. Tests look into it, and
+// change it, with open.
 type cupboard struct {
 	mu sync.Mutex
 
@@ -51,11 +52,11 @@ func (c *cupboard) Space() (free, total uint64, err error) {
 	return c.free, c.total, c.spaceErr
 }
 
-// set changes the cupboard while housekeeping is at work.
-func (c *cupboard) set(change func()) {
+// open gives the cupboard to f alone.
+func (c *cupboard) open(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	change()
+	f()
 }
 
 // diary is a log that is read while it is written.
@@ -80,13 +81,13 @@ func (d *diary) String() string {
 const tib = 1 << 40
 
 // keptHouse runs housekeeping in a bubble of its own time.
-func keptHouse(t *testing.T, c *cupboard, keepEvents, keepAudit time.Duration, test func(log func() string, idled *int)) {
+func keptHouse(t *testing.T, c *cupboard, keepEvents, keepAudit time.Duration, test func(log func() string, idled *atomic.Int64)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var out diary
-		idled := 0
+		var idled atomic.Int64
 		h := &housekeeping{
-			store: c, idle: func() { idled++ }, log: slog.New(slog.NewTextHandler(&out, nil)),
+			store: c, idle: func() { idled.Add(1) }, log: slog.New(slog.NewTextHandler(&out, nil)),
 			keepEvents: keepEvents, keepAudit: keepAudit, now: time.Now,
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -107,44 +108,50 @@ func pass(d time.Duration) {
 
 func TestWhatIsTooOldGoes(t *testing.T) {
 	c := &cupboard{free: tib, total: tib}
-	keptHouse(t, c, time.Hour, 24*time.Hour, func(log func() string, idled *int) {
+	keptHouse(t, c, time.Hour, 24*time.Hour, func(log func() string, idled *atomic.Int64) {
 		began := time.Now()
 		pass(2*time.Minute + time.Second)
 		at := []time.Time{began.Add(time.Minute), began.Add(2 * time.Minute)}
-		if diff := cmp.Diff(at, c.requests); diff != "" {
-			t.Error(diff)
+		c.open(func() {
+			if diff := cmp.Diff(at, c.requests); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]time.Time{at[0].Add(-time.Hour), at[1].Add(-time.Hour)}, c.conversations); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]time.Time{at[0].Add(-24 * time.Hour), at[1].Add(-24 * time.Hour)}, c.activity); diff != "" {
+				t.Error(diff)
+			}
+		})
+		if idled.Load() != 2 || log() != "" {
+			t.Errorf("idle conversations were looked for %d times; the log says %s", idled.Load(), log())
 		}
-		if diff := cmp.Diff([]time.Time{at[0].Add(-time.Hour), at[1].Add(-time.Hour)}, c.conversations); diff != "" {
-			t.Error(diff)
-		}
-		if diff := cmp.Diff([]time.Time{at[0].Add(-24 * time.Hour), at[1].Add(-24 * time.Hour)}, c.activity); diff != "" {
-			t.Error(diff)
-		}
-		if *idled != 2 || log() != "" {
-			t.Errorf("idle conversations were looked for %d times; the log says %s", *idled, log())
-		}
-		c.set(func() { c.pruneErr = errors.New("disk") })
+		c.open(func() { c.pruneErr = errors.New("disk") })
 		pass(time.Minute)
-		if !strings.Contains(log(), "old records could not be removed") || len(c.conversations) != 3 || len(c.activity) != 3 {
-			t.Errorf("one failure stops the rest, or goes unsaid: %s", log())
-		}
+		c.open(func() {
+			if !strings.Contains(log(), "old records could not be removed") || len(c.conversations) != 3 || len(c.activity) != 3 {
+				t.Errorf("one failure stops the rest, or goes unsaid: %s", log())
+			}
+		})
 	})
 }
 
 func TestZeroKeepsForEver(t *testing.T) {
 	c := &cupboard{free: tib, total: tib}
-	keptHouse(t, c, 0, 0, func(func() string, *int) {
+	keptHouse(t, c, 0, 0, func(func() string, *atomic.Int64) {
 		pass(5 * time.Minute)
-		if len(c.conversations)+len(c.activity) != 0 || len(c.requests) != 5 {
-			t.Errorf("%+v", c)
-		}
+		c.open(func() {
+			if len(c.conversations)+len(c.activity) != 0 || len(c.requests) != 5 {
+				t.Errorf("pruned at %v, %v, %v", c.requests, c.conversations, c.activity)
+			}
+		})
 	})
 }
 
 // TestDiskIsToldOfInTime: at the start, once, every hour, and when it is over.
 func TestDiskIsToldOfInTime(t *testing.T) {
 	c := &cupboard{free: lowSpace - 1, total: tib}
-	keptHouse(t, c, 0, 0, func(log func() string, _ *int) {
+	keptHouse(t, c, 0, 0, func(log func() string, _ *atomic.Int64) {
 		count := func(text string) int { return strings.Count(log(), text) }
 		if count("nearly full") != 1 {
 			t.Fatalf("at the start: %s", log())
@@ -157,18 +164,18 @@ func TestDiskIsToldOfInTime(t *testing.T) {
 		if count("nearly full") != 2 {
 			t.Errorf("after an hour: %s", log())
 		}
-		c.set(func() { c.free = lowSpace })
+		c.open(func() { c.free = lowSpace })
 		pass(time.Minute)
 		pass(time.Minute)
 		if count("room again") != 1 || count("nearly full") != 2 {
 			t.Errorf("with room: %s", log())
 		}
-		c.set(func() { c.free = 1 })
+		c.open(func() { c.free = 1 })
 		pass(time.Minute)
 		if count("nearly full") != 3 {
 			t.Errorf("the second time: %s", log())
 		}
-		c.set(func() { c.spaceErr = errors.New("gone") })
+		c.open(func() { c.spaceErr = errors.New("gone") })
 		pass(time.Minute)
 		if count("not known") != 1 {
 			t.Errorf("without knowing: %s", log())
@@ -181,7 +188,7 @@ func TestSmallDisk(t *testing.T) {
 		free uint64
 		want bool
 	}{{99, true}, {100, false}} {
-		keptHouse(t, &cupboard{free: tt.free, total: 1000}, 0, 0, func(log func() string, _ *int) {
+		keptHouse(t, &cupboard{free: tt.free, total: 1000}, 0, 0, func(log func() string, _ *atomic.Int64) {
 			if got := strings.Contains(log(), "nearly full"); got != tt.want {
 				t.Errorf("%d of 1000 free: warned is %v", tt.free, got)
 			}
