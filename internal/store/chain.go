@@ -42,58 +42,52 @@ const sealPurpose secret.Purpose = "audit chain"
 
 // seal is the keyed hash of where the chain begins and ends.
 func (c *chain) seal(ring *secret.Keyring) secret.MAC {
-	b := appendText(nil, c.name)
-	for _, n := range []int64{c.legacy, c.anchor, c.head} {
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
-	}
+	b := appendNumbers(appendTexts(nil, c.name), c.legacy, c.anchor, c.head)
 	return ring.MAC(sealPurpose, append(append(b, c.anchorHash[:]...), c.headHash[:]...))
 }
 
 // next is the hash of the link that follows before, whose content write adds.
 func (c *chain) next(before link, number int64, write func(h hash.Hash)) link {
 	h := sha256.New()
-	b := appendText(nil, "flowyte audit chain "+c.name)
-	b = append(b, before[:]...)
-	h.Write(binary.BigEndian.AppendUint64(b, uint64(number))) // a hash never fails
+	b := append(appendTexts(nil, "flowyte audit chain "+c.name), before[:]...)
+	h.Write(appendNumbers(b, number)) // a hash never fails
 	write(h)
 	return link(h.Sum(nil))
 }
 
-// hashText adds a text to a hash so that no two lists of texts look alike.
-func hashText(h hash.Hash, texts ...string) {
+// appendTexts adds texts so that no two lists of them look alike.
+func appendTexts(b []byte, texts ...string) []byte {
 	for _, text := range texts {
-		h.Write(appendText(nil, text))
+		b = append(binary.BigEndian.AppendUint64(b, uint64(len(text))), text...)
 	}
+	return b
 }
 
-func hashNumbers(h hash.Hash, numbers ...int64) {
-	var b [8]byte
+func appendNumbers(b []byte, numbers ...int64) []byte {
 	for _, n := range numbers {
-		binary.BigEndian.PutUint64(b[:], uint64(n))
-		h.Write(b[:])
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
-}
-
-func appendText(b []byte, text string) []byte {
-	return append(binary.BigEndian.AppendUint64(b, uint64(len(text))), text...)
+	return b
 }
 
 // hashBatch is the content of a receipt's link: all of a batch, and whose each
 // part of it is.
 func hashBatch(h hash.Hash, at int64, body []byte, segments []segment) {
-	hashNumbers(h, at, int64(len(body)))
+	b := make([]byte, 0, 24+128*len(segments))
+	h.Write(appendNumbers(b, at, int64(len(body))))
 	h.Write(body)
-	hashNumbers(h, int64(len(segments)))
+	b = appendNumbers(b, int64(len(segments)))
 	for _, g := range segments {
-		hashText(h, string(g.conversation), string(g.org))
-		hashNumbers(h, g.first, g.last, int64(g.start), int64(g.length))
+		b = appendTexts(b, string(g.conversation), string(g.org))
+		b = appendNumbers(b, g.first, g.last, int64(g.start), int64(g.length))
 	}
+	h.Write(b)
 }
 
 // hashActivity is the content of a change's link.
 func hashActivity(h hash.Hash, a Activity) {
-	hashText(h, string(a.ID), string(a.OrgID), string(a.KeyID), a.Action, a.Target)
-	hashNumbers(h, millis(a.At))
+	b := appendTexts(nil, string(a.ID), string(a.OrgID), string(a.KeyID), a.Action, a.Target)
+	h.Write(appendNumbers(b, millis(a.At)))
 }
 
 func readChain(ctx context.Context, q queryer, name string) (chain, error) {
