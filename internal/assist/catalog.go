@@ -18,6 +18,7 @@ type Catalog struct {
 	// vocabulary numbers the words of all names, by their stems.
 	vocabulary map[string]int
 	stems      []string
+	texts      []string // as first written, for misspellings
 	byLetter   map[byte][]int
 	alike      map[string]int // how many objects have a column of the same words
 	in         []int          // how many objects a word of the vocabulary occurs in
@@ -129,7 +130,7 @@ func (c *Catalog) nameWords(name string, owner *object) []nameWord {
 		if !ok {
 			raw = long
 		}
-		out = append(out, c.nameWord(raw, stem(long), owner))
+		out = append(out, c.nameWord(raw, long, owner))
 	}
 	if !slices.ContainsFunc(out, func(w nameWord) bool { return w.weight == 1 }) {
 		lift(out)
@@ -144,8 +145,9 @@ func (c *Catalog) nameWords(name string, owner *object) []nameWord {
 	return out
 }
 
-func (c *Catalog) nameWord(raw, s string, owner *object) nameWord {
-	w := nameWord{id: c.number(s), weight: 1, faint: words.faint[s] || connective[s], person: words.people[s]}
+func (c *Catalog) nameWord(raw, long string, owner *object) nameWord {
+	s := stem(long)
+	w := nameWord{id: c.number(s, long), weight: 1, faint: words.faint[s] || connective[s], person: words.people[s]}
 	w.self = owner != nil && c.repeats(owner, raw, s)
 	switch {
 	case connective[s] || unit[s]:
@@ -203,12 +205,12 @@ func (c *Catalog) repeats(o *object, raw, stemmed string) bool {
 	return len(initials) > 1 && raw == initials
 }
 
-func (c *Catalog) number(s string) int {
+func (c *Catalog) number(s, text string) int {
 	id, known := c.vocabulary[s]
 	if !known {
 		id = len(c.stems)
 		c.vocabulary[s] = id
-		c.stems = append(c.stems, s)
+		c.stems, c.texts = append(c.stems, s), append(c.texts, text)
 		if s != "" {
 			c.byLetter[s[0]] = append(c.byLetter[s[0]], id)
 		}

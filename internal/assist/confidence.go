@@ -14,6 +14,6 @@ func confidence(d *draft, lead float64) float64 {
 	case d.intent.action == change:
 		filter = max(0.6, d.filterFit) // which row is seldom said of a change
 	}
-	x := -6.3 + 2.4*d.score + 3*math.Min(math.Max(lead, -0.3), 0.3) + 2.7*d.explained + 1.3*d.named + 2.2*filter
+	x := -6.8 + 3.7*d.score + 2.9*math.Min(math.Max(lead, -0.3), 0.3) + 3.1*d.explained + 1.2*d.named + 2.4*filter
 	return math.Round(1000/(1+math.Exp(-x))) / 1000
 }

@@ -14,10 +14,18 @@ func (p *parser) cue(i int) int {
 // post: "the patient id is known", "application number given".
 func (p *parser) post(i int) int {
 	t := p.tokens[i].text
-	if !supplied[t] {
+	n := 1
+	switch {
+	case t == "identifies" || t == "identify":
+		if next := p.at(i + 1).text; next != "it" && next != "them" && next != "him" && next != "her" {
+			return 0
+		}
+		n = 2
+	case supplied[t]:
+	case sayVerbs[t] && pronouns[p.at(i-1).text] && p.at(i+1).mark && !p.at(i-2).mark: // "in the country they name"
+	default:
 		return 0
 	}
-	n := 1
 	if next := p.at(i + 1).text; next == "for" || next == "out" {
 		n = 2
 	}
@@ -30,12 +38,15 @@ func (p *parser) post(i int) int {
 		if w.sentence != p.sentence || w.clause != p.clause {
 			break
 		}
-		if w.preposed == "" || w.preposed == "of" {
+		if w.preposed == "" || w.preposed == "of" || sayVerbs[t] {
 			w.role, w.term = given, p.term
 		}
 	}
 	return n
 }
+
+// sayVerbs end a relative clause about what the caller supplies.
+var sayVerbs = set("name", "give", "provide", "quote", "say", "mention", "tell", "gave", "named", "gives")
 
 // supplied are words after what the caller supplies.
 var supplied = set("given", "known", "provided", "supplied", "needed", "required", "asked", "read")
@@ -101,7 +112,7 @@ func (p *parser) subjectGives(i int) int {
 	for p.at(j).text == "only" || p.at(j).text == "just" || p.at(j).text == "can" || p.at(j).text == "will" || p.at(j).text == "already" || p.at(j).text == "also" {
 		j--
 	}
-	if p.at(j).mark || !pronouns[p.at(j).text] && !words.people[stem(p.at(j).text)] && p.at(j).text != "who" {
+	if p.at(j).mark || p.at(j).owns || !pronouns[p.at(j).text] && !words.people[stem(p.at(j).text)] && p.at(j).text != "who" && !agents[p.at(j).text] {
 		return 0
 	}
 	if p.is(j-1, helpers) || p.is(j-2, helpers) && p.is(j-1, determiners) {
@@ -118,7 +129,7 @@ func (p *parser) subjectGives(i int) int {
 			return 0
 		}
 	}
-	toUs := p.at(i+1).text == "us" || p.at(i+1).text == "me"
+	toUs := p.at(i+1).text == "us" || p.at(i+1).text == "me" || p.at(i+1).text == "out" || p.at(i+1).text == "off"
 	if needsToUs[t] && !toUs {
 		return 0
 	}
@@ -150,6 +161,9 @@ func (p *parser) nounPhraseHas(i int, wanted map[string]bool) bool {
 
 // askFor: "Ask for the order number."
 func (p *parser) askFor(i int) int {
+	if p.goal.intents[0].action == create {
+		return 0
+	}
 	if t := p.tokens[i].text; t != "ask" && t != "asks" && t != "asked" || p.at(i+1).text != "for" {
 		return 0
 	}
@@ -338,3 +352,6 @@ func (p *parser) begins(i int) bool {
 	}
 	return p.is(i+1, determiners) && p.at(i+1).text != "caller" && p.at(i+1).text != "callers"
 }
+
+// agents are who has what the caller gave.
+var agents = set("agent", "assistant", "bot", "system")

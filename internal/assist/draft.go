@@ -100,7 +100,7 @@ func (d *draft) account(m *match) {
 		total += g.weight
 	}
 	d.explained = sum / max(total, 0.01)
-	if d.reason == byWords && m.supplies(d) {
+	if d.reason == byWords && m.top < namedEnough && m.supplies(d) {
 		d.named = max(d.named, 0.85)
 	}
 	for _, c := range d.wants {
@@ -115,6 +115,9 @@ func (d *draft) account(m *match) {
 		}
 	}
 }
+
+// namedEnough: where some object is named so well, no column speaks for another.
+const namedEnough = 0.75
 
 // rareName is how well an object is named by a column that hardly any other has.
 const rareName = 0.7

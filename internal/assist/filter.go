@@ -248,5 +248,5 @@ func (m *match) termsOn(o *object) int {
 
 // telling tells whether a term holds a word that should fit something.
 func (m *match) telling(use []int) bool {
-	return slices.ContainsFunc(use, func(w int) bool { return m.goal.words[w].weight >= 1 })
+	return len(use) > 1 || slices.ContainsFunc(use, func(w int) bool { return m.goal.words[w].weight >= 1 })
 }

@@ -30,9 +30,9 @@ var verbs = map[action][]string{
 	change: {
 		"update", "change", "modify", "edit", "correct", "set", "mark", "move", "reschedule", "cancel", "confirm", "close", "reopen", "approve", "reject",
 		"switch", "adjust", "extend", "renew", "raise", "increase", "lower", "complete", "replace", "assign", "activate", "deactivate",
-		"suspend", "resume", "amend", "rebook", "shift", "swap", "decline", "accept", "resolve", "escalate", "rename", "alter", "postpone", "transfer", "link",
+		"suspend", "resume", "amend", "rebook", "shift", "swap", "decline", "accept", "resolve", "escalate", "rename", "alter", "postpone", "transfer", "link", "fix", "block", "unblock", "lock", "unlock", "freeze",
 	},
-	remove: {"delete", "remove", "erase", "wipe", "purge", "destroy", "unenroll", "unenrol", "unregister", "drop", "clear", "rid", "discard"},
+	remove: {"delete", "remove", "erase", "wipe", "purge", "destroy", "unenroll", "unenrol", "unregister", "drop", "clear", "rid", "discard", "dispose"},
 }
 
 var allVerbs = func() map[string]action {
@@ -75,6 +75,10 @@ func (p *parser) intents() {
 		p.goal.intents = []intent{{change, 1, "update"}, {create, 0.6, best.verb}}
 	case best.action == create && nounish[best.verb]:
 		p.goal.intents = append(p.goal.intents, intent{look, 0.6, ""})
+	case best.verb == "set" && p.follows("set", "up"):
+		p.goal.intents = []intent{{create, 1, "schedule"}}
+	case best.verb == "ask" && (p.follows("ask", "for", "a") || p.follows("ask", "for", "an")):
+		p.goal.intents = []intent{{create, 1, "request"}, {look, 0.6, ""}}
 	case best.verb == "confirm":
 		p.goal.intents = append(p.goal.intents, intent{look, 0.7, ""})
 	case best.verb == "raise":
@@ -90,13 +94,13 @@ func (g *goal) reads() bool { return g.intents[0].action == look }
 // verbPosition tells whether a verb can stand at i.
 func (p *parser) verbPosition(i int) bool {
 	next := p.at(i + 1)
-	if next.text == "of" || p.at(i).owns {
+	if next.text == "of" && allVerbs[p.at(i).text] != remove || p.at(i).owns {
 		return false
 	}
 	prev := p.at(i - 1)
 	free := prev.mark
 	switch prev.text {
-	case "to", "then", "can", "should", "please", "could", "must", "will", "let", "we", "not":
+	case "to", "be", "then", "can", "should", "please", "could", "must", "will", "let", "we", "not":
 		free = true
 	case "and", "or":
 		free = p.is(i+1, determiners) || next.text == "them" || next.text == "me" || !nounish[p.at(i).text] && !next.mark
@@ -156,12 +160,28 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 		return next != "down" && !(p.is(i+1, determiners) && p.nounPhraseHas(i+1, takenDown))
 	case "make":
 		return next == "sure"
+	case "order", "list", "sort":
+		return p.at(i+2).text == "results" || next == "them"
 	case "leave":
 		return next == "the" && p.at(i+2).text == "call"
 	case "drop":
 		return next == "off"
 	case "open":
 		return next == "on" || next == "at" || next == ""
+	}
+	return false
+}
+
+// follows tells whether the words stand in a row.
+func (p *parser) follows(list ...string) bool {
+	for i := range p.tokens {
+		n := 0
+		for n < len(list) && p.at(i+n).text == list[n] {
+			n++
+		}
+		if n == len(list) {
+			return true
+		}
 	}
 	return false
 }

@@ -15,7 +15,7 @@ const (
 	sameFit     = 0.85 // they may stand for one another
 	meansFit    = 0.7  // one is said where the other is written
 	beginFit    = 0.7  // a name's word is the beginning of the other
-	misspellFit = 0.7  // they differ by one typing error
+	misspellFit = 0.9  // they differ by one typing error
 )
 
 // lexicon is what lexicon.txt says, by stems.

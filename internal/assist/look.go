@@ -88,7 +88,7 @@ func (m *match) asked(o *object) []int {
 		if w.role == given || w.role == silent || w.actor {
 			continue
 		}
-		if m.names(i, o) >= sameFit || w.hint {
+		if w.hint || m.names(i, o) >= sameFit && !m.exactly(i, o) {
 			continue // the object itself
 		}
 		if w.role == aim && (w.faint && w.owner < 0 && w.preposed == "" && w.stem != "name" || about[w.preposed]) {
@@ -97,6 +97,14 @@ func (m *match) asked(o *object) []int {
 		use = append(use, i)
 	}
 	return use
+}
+
+// exactly tells whether a column is called by just this word, although it may
+// stand for the object as well.
+func (m *match) exactly(w int, o *object) bool {
+	return slices.ContainsFunc(o.columns, func(c *column) bool {
+		return slices.ContainsFunc(c.words, func(n nameWord) bool { return !n.self && n.weight == 1 && m.fit[w][n.id] == 1 })
+	})
 }
 
 // meant are the columns whose names are said, the object's own and those one
@@ -155,7 +163,7 @@ func (m *match) meantAcross(o *object, h *hop, use []int) []want {
 			all = append(all, want{column: col, hop: h, share: share, by: by})
 		}
 	}
-	if mention < meansFit || at < 0 || !m.asksFor(at, len(all) == 0) {
+	if mention < meansFit || at < 0 || !m.asksFor(o, h, at, len(all) == 0) {
 		return all
 	}
 	for _, col := range readable(h.target) {
@@ -176,7 +184,7 @@ func plainWords(list []nameWord) []nameWord {
 
 // asksFor tells whether a word that names another object asks for it: "which
 // doctor", "return the product"; alone says that nothing of it was named.
-func (m *match) asksFor(at int, alone bool) bool {
+func (m *match) asksFor(o *object, h *hop, at int, alone bool) bool {
 	g := &m.goal.words[at]
 	if g.role != wanted || g.owns || about[g.preposed] {
 		return false
@@ -187,7 +195,7 @@ func (m *match) asksFor(at int, alone bool) bool {
 			continue
 		}
 		asked = true
-		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && (a.next == at || a.next+1 == at) {
+		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && (a.next == at || a.next+1 == at && m.qualifies(a.next, o, h)) {
 			return true
 		}
 	}
@@ -216,6 +224,17 @@ func (m *match) ownership(o *object, h *hop, by []int) float64 {
 		}
 	}
 	return factor
+}
+
+// qualifies tells whether a word only says more about the next one: "which
+// insurance product".
+func (m *match) qualifies(w int, o *object, h *hop) bool {
+	return !m.known(w) || m.names(w, o) >= meansFit || m.best(w, h.words) >= sameFit
+}
+
+// known tells whether anything is called by a word.
+func (m *match) known(w int) bool {
+	return slices.ContainsFunc(m.fit[w], func(f float64) bool { return f >= meansFit })
 }
 
 // best keeps, for each word, the columns that fit it best or nearly so.
@@ -275,7 +294,7 @@ func (m *match) answers(o *object, filter *column, use []int, found []want) []wa
 			if !hasTrait(counted, money) {
 				add(primary(o, counted), "how many")
 			}
-		case "who", "whom":
+		case "who", "whom", "whose":
 			if !hasTrait(personName) {
 				found = m.person(o, found)
 			}

@@ -10,24 +10,33 @@ import (
 type match struct {
 	goal *goal
 	cat  *Catalog
-	fit  [][]float64 // by word of the goal, by word of the vocabulary
+	// top is how well any object is named; lifted says that people who act
+	// count, since nothing else is named.
+	top    float64
+	lifted bool
+	fit    [][]float64 // by word of the goal, by word of the vocabulary
 }
 
 func newMatch(g *goal, c *Catalog) *match {
 	m := &match{goal: g, cat: c}
 	for i := range g.words {
-		row, known := c.fits(g.words[i].stem)
+		row, known := c.fits(g.words[i].stem, g.words[i].text)
 		if !known {
 			g.words[i].weight *= strangeWeight
 		}
 		m.fit = append(m.fit, row)
+	}
+	m.top = m.bestNamed()
+	if m.top < 0.5 {
+		m.lifted = true
+		m.top = m.bestNamed()
 	}
 	return m
 }
 
 // fits compares one stem with the vocabulary: the same word, words that may
 // stand for it, and only when there are none its beginnings and misspellings.
-func (c *Catalog) fits(s string) (row []float64, known bool) {
+func (c *Catalog) fits(s, text string) (row []float64, known bool) {
 	row = make([]float64, len(c.stems))
 	if id, ok := c.vocabulary[s]; ok {
 		row[id], known = 1, true
@@ -45,7 +54,7 @@ func (c *Catalog) fits(s string) (row []float64, known bool) {
 		switch {
 		case len(v) >= 3 && strings.HasPrefix(s, v) && len(s) > len(v)+1, len(s) >= 4 && strings.HasPrefix(v, s):
 			row[id], known = beginFit, true
-		case misspelled(s, v):
+		case misspelled(text, c.texts[id]):
 			row[id], known = misspellFit, true
 		}
 	}
@@ -122,6 +131,8 @@ func (m *match) nameFit(o *object) float64 {
 			}
 			g := &m.goal.words[w]
 			switch {
+			case g.actor && m.lifted:
+				f *= 0.7
 			case g.actor:
 				f *= 0.3
 			case g.owns && m.ownsObject(w):
@@ -145,6 +156,14 @@ func (m *match) nameFit(o *object) float64 {
 		fit = max(fit, 0.9)
 	}
 	return fit
+}
+
+func (m *match) bestNamed() float64 {
+	top := 0.0
+	for _, o := range m.cat.objects {
+		top = max(top, m.nameFit(o))
+	}
+	return top
 }
 
 // ownsObject tells whether what belongs to a word is an object by itself: the

@@ -1,6 +1,9 @@
 package assist
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // parser walks over the tokens of a goal once and gives every content word its
 // role.
@@ -34,9 +37,9 @@ func set(list ...string) map[string]bool {
 var (
 	determiners  = set("a", "an", "the", "their", "his", "her", "my", "our", "your", "its", "this", "that", "these", "those", "each", "every", "all", "any", "some", "another", "new", "existing", "caller", "callers")
 	pronouns     = set("they", "we", "i", "he", "she", "you", "somebody", "someone", "caller", "callers", "people", "anybody")
-	giveVerbs    = set("give", "gives", "provide", "provides", "quote", "quotes", "know", "knows", "supply", "supplies", "enter", "enters", "have", "has", "read", "reads", "tell", "tells", "say", "says", "state", "states", "name", "spell", "spells", "share", "offer", "mention", "mentions", "got")
+	giveVerbs    = set("give", "gives", "provide", "provides", "quote", "quotes", "know", "knows", "supply", "supplies", "enter", "enters", "have", "has", "read", "reads", "tell", "tells", "say", "says", "state", "states", "name", "spell", "spells", "share", "offer", "mention", "mentions", "got", "get", "gets", "receive", "receives")
 	needsToUs    = set("read", "reads", "tell", "tells")
-	needsCode    = set("have", "has", "got", "say", "says", "state", "read", "reads", "name")
+	needsCode    = set("have", "has", "got", "get", "gets", "receive", "receives", "say", "says", "state", "read", "reads", "name")
 	tellVerbs    = set("tell", "return", "read", "say", "show", "give", "hear", "report", "see", "announce", "list", "get", "fetch", "retrieve", "know", "including", "include", "plus", "noting", "mention", "learn", "explain", "state", "speak")
 	askWords     = set("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "whether", "if")
 	prepositions = set("of", "to", "in", "on", "at", "for", "from", "with", "under", "into", "onto", "about", "off", "between", "after", "before", "since", "until", "during", "through", "without", "against", "within", "per", "over", "behind", "as", "among")
@@ -136,7 +139,7 @@ func (p *parser) beginSentence(from int) {
 		if t.text == "by" || t.text == "using" {
 			return
 		}
-		if p.is(from+n, giveVerbs) || p.is(from+n, askWords) || p.is(from+n, helpers) || allVerbs[t.text] != 0 && p.verbPosition(from+n) {
+		if n > 0 && p.is(from+n, giveVerbs) || p.is(from+n, askWords) || p.is(from+n, helpers) || allVerbs[t.text] != 0 && p.verbPosition(from+n) {
 			return
 		}
 		code = code || identifying[stem(t.text)]
@@ -296,8 +299,11 @@ func (p *parser) acts(i int) bool {
 	for p.is(j, determiners) || p.at(j).text == "new" {
 		j--
 	}
-	return p.is(j, letVerbs)
+	return p.is(j, letVerbs) || p.is(j, doing) && !p.at(i+1).mark
 }
+
+// doing are the helpers of questions about what somebody does.
+var doing = set("did", "do", "does", "can", "could", "will", "would", "may", "should")
 
 // markRinging looks for the number that a call comes from.
 func (p *parser) markRinging() {
@@ -343,7 +349,8 @@ func (p *parser) did(i int) bool {
 	for p.is(j, determiners) {
 		j--
 	}
-	return p.is(j, helpers)
+	// "a patient moved" tells a story.
+	return p.is(j, helpers) || p.at(j).mark && strings.HasSuffix(p.at(i).text, "ed")
 }
 
 // markWhois: "identify the caller": nothing but a person is looked for.

@@ -53,7 +53,7 @@ func (r *Refusal) Error() string { return "assist: " + string(r.Reason) }
 
 const (
 	// bar is the confidence below which nothing is proposed.
-	bar = 0.4
+	bar = 0.5
 	// mostObjects are looked at closely, and mostCandidates are compiled.
 	mostObjects    = 8
 	mostCandidates = 6

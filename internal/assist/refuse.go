@@ -24,7 +24,7 @@ func (m *match) unserveable() Reason {
 }
 
 var (
-	schemaWords  = set("column", "columns", "index", "indexes", "schema", "constraint", "trigger", "database", "field")
+	schemaWords  = set("view", "views", "column", "columns", "index", "indexes", "schema", "constraint", "trigger", "database", "field")
 	schemaVerbs  = set("add", "create", "drop", "alter", "rename", "modify", "truncate", "make")
 	alwaysSchema = set("drop", "alter", "rename", "truncate")
 )
@@ -192,6 +192,17 @@ func (m *match) between() bool { return slices.Contains(m.goal.raw, "between") }
 // compares: "older than", "more than", "at least".
 func (m *match) compares() bool {
 	joined := " " + strings.Join(m.goal.raw, " ") + " "
+	raw := m.goal.raw
+	for i, t := range raw {
+		if !m.goal.reads() || m.named(given) || i == 0 {
+			break
+		}
+		year := len(t) == 4 && (strings.HasPrefix(t, "19") || strings.HasPrefix(t, "20")) && prepositions[raw[i-1]]
+		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
+		if year || lack {
+			return true
+		}
+	}
 	for i, t := range m.goal.raw {
 		if (t == "before" || t == "after") && i > 0 && m.goal.raw[i-1] != "long" && m.goal.reads() && !m.named(given) {
 			return true
@@ -235,8 +246,14 @@ func (m *match) everything(d *draft) bool {
 		return false
 	}
 	return slices.ContainsFunc(m.goal.asks, func(a ask) bool {
-		return a.kind == "which" && a.next < len(m.goal.words) && m.names(a.next, d.object) >= sameFit
+		return a.kind == "which" && a.next < len(m.goal.words) && m.names(a.next, d.object) >= sameFit && !m.leadsAway(a.next+1, d.object)
 	})
+}
+
+// leadsAway tells whether a word names what an object refers to: "which menu
+// category is an item in".
+func (m *match) leadsAway(w int, o *object) bool {
+	return w < len(m.goal.words) && slices.ContainsFunc(o.hops, func(h *hop) bool { return m.best(w, plainWords(h.words)) >= sameFit })
 }
 
 // The verbs of work that is no look-up and no write.

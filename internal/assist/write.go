@@ -194,7 +194,7 @@ func filterType(col *column) bool {
 var states = map[string]string{
 	"cancel": "cancelled", "confirm": "confirmed", "close": "closed", "approve": "approved", "reject": "rejected", "decline": "declined",
 	"complete": "completed", "reopen": "open", "activate": "active", "deactivate": "inactive", "suspend": "suspended", "accept": "accepted",
-	"resolve": "resolved", "escalate": "escalated",
+	"block": "blocked", "unblock": "active", "lock": "locked", "unlock": "active", "freeze": "frozen", "resolve": "resolved", "escalate": "escalated",
 }
 
 // moves are verbs that change when something happens.
@@ -215,6 +215,11 @@ func (m *match) assignments(o *object, key *column, in intent) []assignment {
 		return []assignment{a}
 	}
 	if moves[in.verb] && !slices.ContainsFunc(found, func(w want) bool { return w.column.trait == moment || w.column.trait == place }) {
+		if col := primary(o, moment); col != nil && col != key && assignable(col) {
+			return []assignment{{column: col, share: enough}}
+		}
+	}
+	if len(found) == 0 && m.goal.has("time", "date", "day") {
 		if col := primary(o, moment); col != nil && col != key && assignable(col) {
 			return []assignment{{column: col, share: enough}}
 		}
