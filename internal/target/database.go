@@ -208,7 +208,8 @@ func (d *Database) open(ctx context.Context, purpose Purpose, g *gate) (*member,
 			release()
 			return err
 		}
-		m = &member{session: session, release: release, expires: time.Now().Add(lifetime(d.fleet.options.Lifetime)), identity: server.Identity}
+		now := time.Now()
+		m = &member{session: session, release: release, opened: now, expires: now.Add(lifetime(d.fleet.options.Lifetime)), identity: server.Identity}
 		return nil
 	})
 	return m, err

@@ -50,6 +50,25 @@ func TestRunForAnotherDatabase(t *testing.T) {
 	})
 }
 
+// Sessions that lead elsewhere are given up after a second, dead or alive, so
+// that a database that is back is found.
+func TestRunFindsTheDatabaseAgain(t *testing.T) {
+	d := &driver{identity: "elsewhere"}
+	one(t, target.Options{}, d, func(t *testing.T, db *target.Database) {
+		for range 3 {
+			wantCode(t, ask(t, db), fault.IdentityChanged)
+		}
+		if d.tries() != 1 {
+			t.Errorf("%d sessions within a second", d.tries())
+		}
+		d.identity = ""
+		pass(time.Second + time.Millisecond)
+		wantCode(t, ask(t, db), fault.IdentityChanged)
+		synctest.Wait()
+		wantCode(t, ask(t, db), "")
+	})
+}
+
 // After a restart of the database every pooled session is dead. The next call
 // succeeds all the same, on a new one.
 func TestRunAfterRestart(t *testing.T) {

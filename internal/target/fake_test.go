@@ -1,6 +1,7 @@
 package target_test
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
@@ -26,6 +27,7 @@ type driver struct {
 	attempts int
 	opened   []*session
 	observed egress.Peer
+	identity string // "here" when it is empty
 
 	prove      target.ReadOnlyProof
 	rights     map[target.Purpose]target.Privileges
@@ -48,7 +50,7 @@ func (d *driver) Open(ctx context.Context, _ *egress.Guard, c *target.Credential
 			return nil, err
 		}
 	}
-	s := &session{driver: d, purpose: p}
+	s := &session{driver: d, purpose: p, identity: cmp.Or(d.identity, "here")}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.opened = append(d.opened, s)
@@ -85,14 +87,15 @@ func (d *driver) living() int {
 
 type session struct {
 	target.Session
-	driver  *driver
-	purpose target.Purpose
-	broken  bool
-	closed  bool // guarded by driver.mu
+	driver   *driver
+	purpose  target.Purpose
+	identity string
+	broken   bool
+	closed   bool // guarded by driver.mu
 }
 
 func (s *session) Server() schema.Server {
-	return schema.Server{Product: "Fake", Version: "1", Identity: "here"}
+	return schema.Server{Product: "Fake", Version: "1", Identity: s.identity}
 }
 func (s *session) ServerKey() egress.Pin { return egress.Pin{7} }
 func (s *session) Broken() bool          { return s.broken }

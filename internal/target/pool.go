@@ -33,11 +33,17 @@ type pool struct {
 // the new one is found by connecting again.
 const resetAfter = 2
 
+// strangerLife is how long a session is kept that leads to another database
+// than the statement was compiled for. Then the next one finds out where the
+// host leads by now, which may be back; dead sessions would never tell.
+const strangerLife = time.Second
+
 // member is a session in a pool. It stands between the session and the
 // caller's sink to count rows.
 type member struct {
 	session  Session
 	release  func() // gives the permit back
+	opened   time.Time
 	expires  time.Time
 	identity string
 	panicked bool
@@ -104,6 +110,9 @@ func (p *pool) put(res *puddle.Resource[*member]) {
 func (p *pool) run(ctx context.Context, res *puddle.Resource[*member], pl *plan.Plan, args []Value, sink RowSink) (rows int, err error) {
 	m := res.Value()
 	if m.identity != pl.Identity {
+		if end := m.opened.Add(strangerLife); end.Before(m.expires) {
+			m.expires = end
+		}
 		p.put(res)
 		return 0, fault.New(fault.IdentityChanged)
 	}

@@ -48,6 +48,7 @@ func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Crede
 		s.Close()
 		return nil, err
 	}
+	s.ready = true
 	return s, nil
 }
 

@@ -28,6 +28,9 @@ type Session struct {
 	server  schema.Server
 
 	broken bool
+	// ready is set when the session is. Before, it has no work on the server
+	// that would have to be ended.
+	ready bool
 	// calling is true while the caller's own code runs, whose panics are its.
 	calling bool
 	// stopped is closed when the work of an abandoned statement has been ended;
@@ -125,7 +128,7 @@ func (s *Session) failed(ctx context.Context, err error) error {
 	}
 	f := lost(ctx, s.dialer, err, fault.ConnectionLost)
 	s.abandon()
-	if fault.Is(f, fault.DatabaseTimeout) {
+	if s.ready && fault.Is(f, fault.DatabaseTimeout) {
 		s.stop()
 	}
 	return f

@@ -52,8 +52,8 @@ func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Crede
 		return nil, connectFault(ctx, err, d.passwordRefused())
 	}
 	if err := s.greet(ctx); err != nil {
-		if s.Broken() {
-			// There is nobody to say goodbye to, and no time left to try.
+		if end, _ := ctx.Deadline(); s.Broken() || time.Until(end) < closeLimit {
+			// There is nobody to say goodbye to, or no time left to try.
 			s.dialer.raw.Close()
 		} else {
 			s.Close()
