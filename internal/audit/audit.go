@@ -129,7 +129,9 @@ func (w *Writer) run() {
 	}
 }
 
-// flush writes everything that is buffered, and leaves what cannot be written.
+// flush writes everything that was buffered when it began, and leaves what
+// cannot be written. What comes meanwhile has woken run again and waits its own
+// moment: writing that at once would be a transaction for every few calls.
 func (w *Writer) flush() bool {
 	for {
 		b := w.next()
@@ -152,6 +154,9 @@ func (w *Writer) flush() bool {
 		}
 		w.failing = false
 		w.written(b)
+		if !b.full() {
+			return true
+		}
 	}
 }
 
@@ -164,6 +169,9 @@ type batch struct {
 }
 
 func (b *batch) empty() bool { return len(b.events)+len(b.strays) == 0 }
+
+// full tells that there may be more than fitted.
+func (b *batch) full() bool { return len(b.events) == maxBatch || len(b.strays) == maxBatch }
 
 // next puts together what is to be written next. The conversations are asked
 // for their state after the events were taken, so that what is stored of a

@@ -479,3 +479,27 @@ func BenchmarkEvent(b *testing.B) {
 type discard struct{}
 
 func (discard) AppendReceipts(context.Context, []live.Record, []live.Event) error { return nil }
+
+// TestSteadyCallsAreWrittenInBatches: receipts that come while others are
+// written wait their own moment, however steadily they come.
+func TestSteadyCallsAreWrittenInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := open(t)
+		c := k.start(t)
+		const calls, pause = 1000, time.Millisecond
+		k.store.set(func(s *store) { s.takes = 3 * pause })
+		for i := range calls {
+			k.call(t, c, fmt.Sprint(i))
+			time.Sleep(pause) // the bubble's clock
+		}
+		time.Sleep(2 * flushEvery)
+		k.store.set(func(s *store) {
+			if most := int(calls*pause/flushEvery) + 2; len(s.batches) > most {
+				t.Errorf("%d transactions for a second of calls, want at most %d", len(s.batches), most)
+			}
+		})
+		if got := len(k.store.all()); got != calls+1 {
+			t.Errorf("%d receipts are stored, want %d", got, calls+1)
+		}
+	})
+}
