@@ -1,5 +1,7 @@
 package assist
 
+import "strings"
+
 // cue looks for words that tell the role of what follows, or of what came
 // before, and returns how many tokens it took; 0 when there is none.
 func (p *parser) cue(i int) int {
@@ -56,6 +58,9 @@ func (p *parser) by(i int) int {
 	t := p.tokens[i].text
 	switch t {
 	case "by", "using", "via":
+		if strings.HasSuffix(p.at(i+1).text, "ing") && p.at(i+1).text != "ring" {
+			return 1 // "by doing …"
+		}
 		if p.at(i-1).text == "greet" || p.at(i-2).text == "greet" || p.at(i-3).text == "greet" {
 			p.turn(wanted) // "greet them by name"
 			return 1

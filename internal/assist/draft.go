@@ -25,7 +25,6 @@ type draft struct {
 	score      float64
 	confidence float64
 	request    api.BindingRequest
-	warnings   []string
 }
 
 // reason is how a filter was found.
@@ -57,11 +56,6 @@ type assignment struct {
 	optional bool
 	share    float64
 	by       []int
-}
-
-func (d *draft) has(col *column) bool {
-	return slices.ContainsFunc(d.wants, func(w want) bool { return w.column == col }) ||
-		slices.ContainsFunc(d.sets, func(a assignment) bool { return a.column == col })
 }
 
 // account finds the share of the goal's words that the draft makes use of.
@@ -105,7 +99,7 @@ func (d *draft) account(m *match) {
 	}
 	for _, c := range d.wants {
 		if c.hop == nil && len(c.by) > 0 && m.goal.mine && d.object.person && !staff(d.object) {
-			d.named = max(d.named, 0.5) // one's own
+			d.named = max(d.named, 0.8) // one's own
 		}
 		if c.hop == nil && m.tells(c) {
 			d.named = max(d.named, rareName*min(c.share, 1)) // nothing else has such a column

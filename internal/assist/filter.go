@@ -52,7 +52,7 @@ func (m *match) filterFit(o *object, col *column) scoredColumn {
 		// a column that is there and cannot be one.
 		fallback := 0.05 + 0.1*habit(col)
 		if col.key && m.goal.intents[0].action == change && m.termsOn(o) == 1 && m.suppliedOn(o) {
-			fallback = 0.5
+			fallback = 0.6
 		}
 		better(fallback, byKey)
 		return best
@@ -60,6 +60,9 @@ func (m *match) filterFit(o *object, col *column) scoredColumn {
 	better(m.phraseFit(o, col), byPhrase)
 	if m.goal.caller && col.trait == phone {
 		better(0.68, byCaller)
+	}
+	if m.goal.mine && o.person && !staff(o) && col.key && col.alone {
+		better(0.5, byCaller) // whoever asks is a row of it
 	}
 	if h := habit(col); h > 0 {
 		r := byHabit

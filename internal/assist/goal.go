@@ -55,17 +55,7 @@ type goal struct {
 	whois   bool   // the goal is to find out who calls
 	verb    string // a verb that no list holds, by its stem
 	asks    []ask
-	orderly order
 }
-
-// order is whether the newest or the next rows are meant.
-type order int
-
-const (
-	anyOrder order = iota
-	newestOnly
-	newestFirst
-)
 
 // ask is a question word and the clause in which it stands.
 type ask struct {
@@ -111,6 +101,9 @@ func tokenize(text string) []token {
 		j := i
 		for j < len(runes) && (wordRune(runes[j]) || (runes[j] == '\'' || runes[j] == '-' || runes[j] == '.') && j+1 < len(runes) && wordRune(runes[j+1]) && runes[j-1] != '.') {
 			j++
+		}
+		if j < len(runes) && runes[j] == '\'' && runes[j-1] == 's' {
+			j++ // "the parents' phone"
 		}
 		out = append(out, splitToken(string(runes[i:j]))...)
 		i = j

@@ -118,7 +118,7 @@ func (p *parser) verbPosition(i int) bool {
 	if prev.text == "to" && (p.at(i-2).text == "back" || determiners[p.at(i-2).text]) {
 		return false
 	}
-	if !nounish[p.at(i).text] || p.is(i+1, determiners) || prev.text == "to" || prev.text == "can" || prev.text == "please" {
+	if !nounish[p.at(i).text] || p.is(i+1, determiners) || prev.text == "to" || prev.text == "be" || prev.text == "can" || prev.text == "please" {
 		return true
 	}
 	switch next.text {
@@ -151,9 +151,11 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 	next := p.at(i + 1).text
 	switch next {
 	case "whether", "if", "when", "how", "back", "which", "what", "who", "where":
-		return true
+		return !noting[p.tokens[i].text]
 	}
 	switch p.tokens[i].text {
+	case "note":
+		return next == "that"
 	case "call", "ask":
 		return next != "out" // "call us" is what people do
 	case "take":
@@ -200,6 +202,9 @@ func (p *parser) takesOff() bool {
 	}
 	return false
 }
+
+// noting are verbs of writing down whatever is said.
+var noting = set("add", "note", "record", "write", "log", "save", "capture", "enter", "store")
 
 // takenDown is what "take" writes: a message, somebody's details.
 var takenDown = stemSet("message", "note", "order", "details", "name", "request", "complaint", "booking", "reservation", "report", "number", "address", "information", "feedback", "payment", "data")

@@ -91,7 +91,7 @@ func (m *match) asked(o *object) []int {
 		if w.hint || m.names(i, o) >= sameFit && !m.exactly(i, o) {
 			continue // the object itself
 		}
-		if w.role == aim && (w.faint && w.owner < 0 && w.preposed == "" && w.stem != "name" || about[w.preposed]) {
+		if w.role == aim && (w.faint && w.owner < 0 && w.preposed == "" && w.stem != "name" || about[w.preposed]) || about[w.preposed] && (w.indefinite || w.possessed) {
 			continue
 		}
 		use = append(use, i)

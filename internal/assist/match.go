@@ -63,7 +63,7 @@ func (c *Catalog) fits(s, text string) (row []float64, known bool) {
 
 // strangeWeight is what a word counts that nothing in the database is called
 // by: much of what people say only tells the story.
-const strangeWeight = 0.6
+const strangeWeight = 0.45
 
 // best is how well a word of the goal fits a list of name words, and which of
 // them.

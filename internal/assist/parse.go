@@ -210,7 +210,9 @@ func (p *parser) add(i int) {
 		return
 	}
 	if t.capital && len(t.text) == 1 || t.text[0] >= '0' && t.text[0] <= '9' {
-		p.openValue()
+		if !isYear(t.text) || !prepositions[p.at(i-1).text] {
+			p.openValue()
+		}
 		return
 	}
 	s := stem(t.text)
@@ -257,6 +259,11 @@ func (p *parser) preposition(text string) {
 	p.owner = -1
 	p.endNoun()
 	p.prep = text
+}
+
+// isYear tells 2023 from the number of a thing.
+func isYear(text string) bool {
+	return len(text) == 4 && (strings.HasPrefix(text, "19") || strings.HasPrefix(text, "20"))
 }
 
 // openValue stands for a value: what is named before it is supplied as well.
@@ -382,6 +389,9 @@ var madeBy = map[string]string{
 func (p *parser) nameByVerb() {
 	in := p.goal.intents[0]
 	made, ok := madeBy[in.verb]
+	if in.verb == "put" && p.follows("down", "for") {
+		made, ok = "booking", true // "put the caller down for a table"
+	}
 	if !ok || in.action != create {
 		return
 	}

@@ -2,7 +2,6 @@ package assist
 
 import (
 	"cmp"
-	"context"
 	"slices"
 
 	"flowyte/api"
@@ -23,8 +22,6 @@ type Candidate struct {
 type Proposal struct {
 	Candidate
 	Alternatives []Candidate
-	// Chosen is "model" when a model chose among the candidates, else "words".
-	Chosen string
 }
 
 // Reasons why a goal is refused.
@@ -60,10 +57,9 @@ const (
 )
 
 // Propose finds the binding that serves a goal. It uses the names, types, keys
-// and indexes of the catalogue, never its comments. The model, which may be
-// nil, only chooses among the candidates found and words their names; see
-// Model. The error is a *Refusal when no candidate is good enough.
-func Propose(ctx context.Context, text string, cat *Catalog, model Model) (Proposal, error) {
+// and indexes of the catalogue, never its comments. The error is a *Refusal
+// when no candidate is good enough.
+func Propose(text string, cat *Catalog) (Proposal, error) {
 	g := readGoal(text)
 	m := newMatch(g, cat)
 	if reason := m.unserveable(); reason != "" {
@@ -77,10 +73,7 @@ func Propose(ctx context.Context, text string, cat *Catalog, model Model) (Propo
 	if len(list) == 0 {
 		return Proposal{}, &Refusal{Reason: NoMatch}
 	}
-	p := Proposal{Candidate: list[0], Alternatives: list[1:], Chosen: "words"}
-	if model != nil {
-		p = choose(ctx, model, text, list, p)
-	}
+	p := Proposal{Candidate: list[0], Alternatives: list[1:]}
 	p.Alternatives = p.Alternatives[:min(len(p.Alternatives), maxAlternatives)]
 	if p.Confidence < bar {
 		return Proposal{}, &Refusal{Reason: NoMatch, Candidates: list[:min(len(list), maxAlternatives)]}

@@ -129,7 +129,10 @@ func (m *match) countsRows() bool {
 			continue
 		}
 		if a.next >= len(m.goal.words) {
-			return true
+			if a.next = len(m.goal.words) - 1; a.next < 0 { // "I have credits, how many"
+				return true
+			}
+			a.clause = m.goal.words[a.next].clause
 		}
 		row, column := 0.0, 0.0
 		for w := a.next; w < min(a.next+2, len(m.goal.words)); w++ {
@@ -197,7 +200,7 @@ func (m *match) compares() bool {
 		if !m.goal.reads() || m.named(given) || i == 0 {
 			break
 		}
-		year := len(t) == 4 && (strings.HasPrefix(t, "19") || strings.HasPrefix(t, "20")) && prepositions[raw[i-1]]
+		year := isYear(t) && prepositions[raw[i-1]]
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
 		if year || lack {
 			return true
