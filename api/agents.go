@@ -262,3 +262,37 @@ type Deleted struct {
 	ID      string `json:"id"`
 	Deleted bool   `json:"deleted"`
 }
+
+// AutoBindRequest describes a goal in plain words.
+type AutoBindRequest struct {
+	Goal     string `json:"goal" max:"1000"`
+	ToolName string `json:"toolName,omitempty"`
+	DryRun   bool   `json:"dryRun,omitempty"`
+}
+
+// AutoBound is a proposed binding. Skill is the disabled draft that it became,
+// null for a dry run.
+type AutoBound struct {
+	Skill    *Skill   `json:"skill"`
+	Proposal Proposal `json:"proposal"`
+}
+
+// Proposal is what a goal was understood as, for a person to review.
+type Proposal struct {
+	Operation    string            `json:"operation"`
+	Filter       string            `json:"filter"` // the column that is looked up by, "" for an insert
+	Projection   []ProjectionEntry `json:"projection"`
+	Confidence   float64           `json:"confidence"` // 0 to 1
+	Rationale    string            `json:"rationale"`
+	Binding      BindingRequest    `json:"binding"`
+	Alternatives []Alternative     `json:"alternatives"`
+}
+
+// Alternative is what the goal may have meant instead.
+type Alternative struct {
+	Operation  string         `json:"operation"`
+	Filter     string         `json:"filter"`
+	Confidence float64        `json:"confidence"`
+	Rationale  string         `json:"rationale"`
+	Binding    BindingRequest `json:"binding"`
+}

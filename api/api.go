@@ -47,6 +47,8 @@ type Problem struct {
 	Fixes     []string       `json:"fixes"`
 	Findings  []Finding      `json:"findings,omitempty"`
 	Checks    []Check        `json:"checks,omitempty"`
+	// Candidates come nearest to a goal that nothing fits.
+	Candidates []Alternative `json:"candidates,omitempty"`
 	// Current is the present state, where a conflict is about a stale one.
 	Current json.RawMessage `json:"current,omitempty"`
 }

@@ -23,6 +23,7 @@ var bodies = map[string]string{
 	"POST /api/v1/agents":                                                 `{"name":"x"}`,
 	"PATCH /api/v1/agents/{agentId}":                                      `{"name":"x"}`,
 	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings":          `{"toolName":"Look","operation":"appointments.read"}`,
+	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings/auto":     `{"goal":"find an appointment by phone number"}`,
 	"PUT /api/v1/agents/{agentId}/integrations/{kind}/bindings/{skillId}": `{"toolName":"Look","operation":"appointments.read"}`,
 	"PATCH /api/v1/agents/{agentId}/skills/{skillId}":                     `{"description":"x"}`,
 	"POST /api/v1/agents/{agentId}/publish":                               `{}`,

@@ -53,7 +53,7 @@ var allowed = map[string][]string{
 	"internal/metrics": {"api", "internal/schema", "internal/target"},
 	"internal/assist":  {"api", "internal/binding", "internal/compile", "internal/plan", "internal/schema"},
 	"internal/control": {
-		"api", "internal/auth", "internal/binding", "internal/compile", "internal/discover", "internal/egress", "internal/fault", "internal/grant",
+		"api", "internal/assist", "internal/auth", "internal/binding", "internal/compile", "internal/discover", "internal/egress", "internal/fault", "internal/grant",
 		"internal/id", "internal/live", "internal/plan", "internal/schema", "internal/search", "internal/secret", "internal/store", "internal/target",
 	},
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowyte/api"
+	"flowyte/internal/assist"
 	"flowyte/internal/auth"
 	"flowyte/internal/discover"
 	"flowyte/internal/fault"
@@ -29,6 +30,8 @@ type catalog struct {
 	scoped *schema.Database
 	digest string
 
+	goalsOnce sync.Once
+	forGoals  *assist.Catalog
 	indexOnce sync.Once
 	index     *search.Index
 }
@@ -36,6 +39,12 @@ type catalog struct {
 func newCatalog(whole *schema.Database, scope schema.Scope) *catalog {
 	scoped := schema.Apply(whole, scope)
 	return &catalog{whole: whole, scope: scope, scoped: scoped, digest: schema.Digest(scoped)}
+}
+
+// goals is what proposals are made from, prepared at the first one.
+func (c *catalog) goals() *assist.Catalog {
+	c.goalsOnce.Do(func() { c.forGoals = assist.NewCatalog(c.scoped, c.scope) })
+	return c.forGoals
 }
 
 // words is the search index, built at the first search.

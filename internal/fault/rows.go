@@ -100,6 +100,7 @@ var rows = []Def{
 	{ToolNameTaken, 409, "The tool name is taken", "Another skill of this agent has the same name or machine name.", "Choose another toolName.", false, info},
 	{ToolNameInvalid, 422, "The tool name cannot be used", "No machine name can be derived from it, or the name is reserved by voice platforms.", "Use a short name with letters, such as \"Look up an appointment\".", false, info},
 	{PlanChanged, 409, "The statement is not the one that was reviewed", "The planDigest sent is not the skill's present one.", "Read the skill, review its statement, and send its present planDigest.", false, info},
+	{NoConfidentMatch, 422, "No binding fits the goal well enough", "Nothing is proposed below a bar of confidence; `candidates` come nearest.", "Say the goal in other words, or write the binding yourself.", false, info},
 	{WritesNotServed, 422, "Writes are not served by this release", "A write can be bound and its statement reviewed, but it cannot be enabled yet.", "Leave the skill disabled; the changelog says when writes are served.", false, info},
 	{GateFixed, 422, "This gate cannot be switched off", "A write always keeps its confirmation and identity gates.", "Leave the gates of a write as they are.", false, info},
 	{VersionConflict, 409, "The agent was changed meanwhile", "If-Match does not name the present revision.", "Read the agent again and repeat the change on its present revision.", false, info},

@@ -71,9 +71,10 @@ func (x *exchange) problemHeaders(f *fault.Error, def fault.Def) {
 // encoded.
 type problemDocument struct {
 	api.Problem
-	Findings json.RawMessage `json:"findings,omitempty"`
-	Checks   json.RawMessage `json:"checks,omitempty"`
-	Current  json.RawMessage `json:"current,omitempty"`
+	Findings   json.RawMessage `json:"findings,omitempty"`
+	Checks     json.RawMessage `json:"checks,omitempty"`
+	Candidates json.RawMessage `json:"candidates,omitempty"`
+	Current    json.RawMessage `json:"current,omitempty"`
 }
 
 func newProblemDocument(f *fault.Error, def fault.Def, x *exchange) problemDocument {
@@ -94,6 +95,8 @@ func newProblemDocument(f *fault.Error, def fault.Def, x *exchange) problemDocum
 			d.Findings = encode(value)
 		case "checks":
 			d.Checks = encode(value)
+		case "candidates":
+			d.Candidates = encode(value)
 		case "current":
 			d.Current = encode(value)
 		default:

@@ -22,6 +22,12 @@ type bindInput struct {
 	Body api.BindingRequest
 }
 
+type autoBindInput struct {
+	ofAgent
+	ofKind
+	Body api.AutoBindRequest
+}
+
 type rebindInput struct {
 	ofSkill
 	ofKind
@@ -47,6 +53,18 @@ func registerSkills(a *API, c *control.Service) {
 			return api.Skill{}, err
 		}
 		return c.Bind(ctx, p, in.agent(), kind, in.Body)
+	})
+
+	Handle(a, Op{
+		Method: http.MethodPost, Path: "/agents/{agentId}/integrations/{kind}/bindings/auto", Scope: auth.SkillsWrite, Tag: "Skills",
+		Status: http.StatusCreated, Summary: "Propose a binding for a goal", Errors: append([]fault.Code{fault.NoConfidentMatch}, bindFaults...),
+		Description: "A goal in plain words becomes a disabled draft skill with the reasons for it. With dryRun nothing is kept.",
+	}, func(ctx context.Context, p auth.Principal, in *autoBindInput) (api.AutoBound, error) {
+		kind, err := in.kind()
+		if err != nil {
+			return api.AutoBound{}, err
+		}
+		return c.AutoBind(ctx, p, in.agent(), kind, in.Body)
 	})
 
 	Handle(a, Op{
