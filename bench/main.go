@@ -25,6 +25,8 @@ import (
 const wholeLimit = 10 * time.Minute
 
 func main() {
+	// A reader of the tables that leaves early must not leave servers behind.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, wholeLimit)
