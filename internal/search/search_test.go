@@ -1,94 +1,307 @@
 package search
 
 import (
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"flowyte/internal/schema"
 )
 
-func clinic() *schema.Database {
-	object := func(name string, fields ...string) schema.Object {
-		o := schema.Object{Schema: "public", Name: name, Type: schema.Table, Supported: true}
-		for _, f := range fields {
-			o.Fields = append(o.Fields, schema.Field{Name: f, Type: schema.String})
+// made builds an object of fields written "name", "name:type" or
+// "name->object" for a reference.
+func made(name string, fields ...string) schema.Object {
+	o := schema.Object{Schema: "public", Name: name, Type: schema.Table, Supported: true}
+	for _, f := range fields {
+		f, target, refers := strings.Cut(f, "->")
+		f, kind, _ := strings.Cut(f, ":")
+		if kind == "" {
+			kind = string(schema.String)
 		}
-		return o
+		if f == "id" {
+			o.PrimaryKey = []string{f}
+		}
+		o.Fields = append(o.Fields, schema.Field{Name: f, Type: schema.Type(kind)})
+		if refers {
+			o.ForeignKeys = append(o.ForeignKeys, schema.ForeignKey{
+				Columns: []string{f}, TargetSchema: "public", TargetObject: target, TargetColumns: []string{"id"},
+			})
+		}
 	}
+	return o
+}
+
+// practice is the database of a veterinary practice with a shop, called by names
+// in all the ways in which people write names.
+func practice() *schema.Database {
 	db := &schema.Database{Kind: schema.Postgres, DefaultSchema: "public", Objects: []schema.Object{
-		object("appointments", "id", "customer_id", "phone", "starts_at", "status"),
-		object("customers", "id", "fullName", "email_addr", "dob"),
-		object("order_items", "id", "orderNo", "qty"),
+		made("appointments", "id", "pet_id->pets", "vet_id->staff", "starts_at:datetime", "status", "crtd_ts:datetime"),
+		made("custAddr", "id", "owner_id->owners", "street", "city", "zipcode"),
+		made("owners", "id", "first_name", "lastname", "emailAddress", "tel", "dob:date"),
+		made("pets", "id", "owner_id->owners", "pet_name", "species", "weight_kg:number"),
+		made("PurchaseOrders", "id", "orderNo", "supplier_id->suppliers", "totalAmt:number"),
+		made("purchase_order_items", "id", "order_id->PurchaseOrders", "qty:integer", "unit_price:number"),
+		made("staff", "id", "full_name", "mgr_id->staff", "hire_date:date"),
+		made("suppliers", "id", "company", "iban"),
+		made("visits_log", "id", "appointment_id->appointments", "outcome"),
 	}}
-	db.Objects[0].ForeignKeys = []schema.ForeignKey{{Columns: []string{"customer_id"}, TargetSchema: "public", TargetObject: "customers"}}
-	db.Objects[2].Fields[2].Comment = "How many pieces were bought."
+	set := func(object, field, comment string, values ...string) {
+		f := db.Find(object).Field(field)
+		f.Comment, f.EnumValues = comment, values
+	}
+	set("purchase_order_items", "qty", "How many packages were ordered.")
+	set("pets", "species", "Dog, cat, hamster and so on.")
+	set("appointments", "status", "", "requested", "confirmed", "no_show")
+	db.Find("visits_log").Comment = "What the veterinarian found and prescribed."
 	return db
 }
 
-func TestSearch(t *testing.T) {
-	ix := Build(clinic(), func(o *schema.Object) []string { return []string{o.Name + ".read"} })
+func allOf(o *schema.Object) []string {
+	return []string{o.Name + ".read", o.Name + ".insert", o.Name + ".update"}
+}
+
+// TestFirstHit has for each way of finding the search that must lead to the first hit.
+func TestFirstHit(t *testing.T) {
+	ix := Build(practice(), allOf)
 	for _, c := range []struct {
-		query string
-		only  HitType
-		want  Hit
+		way, query string
+		only       HitType
+		want       string
 	}{
-		{"appointment status", Field, Hit{Object: "appointments", Field: "status"}},
-		{"appointment status", Object, Hit{Object: "appointments"}},
-		{"appt", Object, Hit{Object: "appointments"}},
-		{"bookings", Object, Hit{Object: "appointments"}},
-		{"telephone number", Field, Hit{Object: "appointments", Field: "phone"}},
-		{"full name", Field, Hit{Object: "customers", Field: "fullName"}},
-		{"date of birth", Field, Hit{Object: "customers", Field: "dob"}},
-		{"order number", Field, Hit{Object: "order_items", Field: "orderNo"}},
-		{"pieces", Field, Hit{Object: "order_items", Field: "qty"}},
-		{"custmer email", Field, Hit{Object: "customers", Field: "email_addr"}},
-		{"read appointments", Operation, Hit{Object: "appointments", Operation: "appointments.read"}},
+		{"snake case", "pet name", Field, "pets.pet_name"},
+		{"camel case", "order no", Field, "PurchaseOrders.orderNo"},
+		{"camel case of the query", "petName", Field, "pets.pet_name"},
+		{"run together in the schema", "last name", Field, "owners.lastname"},
+		{"run together in the query", "firstname", Field, "owners.first_name"},
+		{"run together, of words in other names", "hiredate", Field, "staff.hire_date"},
+		{"plural of the query", "suppliers", Object, "suppliers"},
+		{"singular of the query", "supplier", Object, "suppliers"},
+		{"inflection", "hiring date", Field, "staff.hire_date"},
+		{"accents", "spécies", Field, "pets.species"},
+		{"abbreviation in the schema: qty", "quantity", Field, "purchase_order_items.qty"},
+		{"abbreviation in the schema: amt", "total amount", Field, "PurchaseOrders.totalAmt"},
+		{"abbreviation in the schema: addr", "address", Object, "custAddr"},
+		{"abbreviation in the schema: cust", "customer address", Object, "custAddr"},
+		{"abbreviation in the schema: mgr", "manager", Field, "staff.mgr_id"},
+		{"abbreviation in the schema: dob", "date of birth", Field, "owners.dob"},
+		{"abbreviation in the query: appt", "appt", Object, "appointments"},
+		{"abbreviation that nobody wrote down", "created", Field, "appointments.crtd_ts"},
+		{"synonym", "bookings", Object, "appointments"},
+		{"synonym: telephone", "phone number of the owner", Field, "owners.tel"},
+		{"synonym of a phrase", "surname", Field, "owners.lastname"},
+		{"synonym: vendor", "vendor", Object, "suppliers"},
+		{"comment of a field", "hamster", Field, "pets.species"},
+		{"comment of an object", "prescribed", Object, "visits_log"},
+		{"value of an enum", "confirmed", Field, "appointments.status"},
+		{"type", "appointment time", Field, "appointments.starts_at"},
+		{"type: when", "when is the appointment", Field, "appointments.starts_at"},
+		{"relationship of a field", "pets of owners", Field, "pets.owner_id"},
+		{"letter left out", "suplier", Object, "suppliers"},
+		{"letter added", "appointmment", Object, "appointments"},
+		{"letter changed", "speciez", Field, "pets.species"},
+		{"letters swapped", "onwer", Object, "owners"},
+		{"first letter wrong", "zpecies", Field, "pets.species"},
+		{"typing error in a synonym", "telephome", Field, "owners.tel"},
+		{"typing error in a plural", "suplliers", Object, "suppliers"},
+		{"operation by verb", "cancel an appointment", Operation, "appointments.update"},
+		{"operation by another verb", "add a supplier", Operation, "suppliers.insert"},
+		{"operation to read", "look up a pet", Operation, "pets.read"},
+		{"object before its fields", "owners", "", "owners"},
+		{"field before its object", "appointment status", "", "appointments.status"},
+		{"words side by side", "owner city and supplier company", Field, "suppliers.company"},
 	} {
 		hits := ix.Search(c.query, c.only, 5)
 		if len(hits) == 0 {
-			t.Errorf("%q (%s): nothing found", c.query, c.only)
+			t.Errorf("%s: %q found nothing", c.way, c.query)
 			continue
 		}
-		if got := hits[0]; got.Object != c.want.Object || got.Field != c.want.Field || got.Operation != c.want.Operation {
-			t.Errorf("%q (%s): first hit %+v, want %+v", c.query, c.only, got, c.want)
+		if got := named(hits[0]); got != c.want {
+			t.Errorf("%s: %q found %s first (%s), want %s", c.way, c.query, got, hits[0].Why, c.want)
 		}
-		if hits[0].Why == "" || hits[0].Score != 1 {
-			t.Errorf("%q: the first hit has score %v, why %q", c.query, hits[0].Score, hits[0].Why)
+		if hits[0].Score != 1 || hits[0].Why == "" {
+			t.Errorf("%s: %q: the first hit has score %v and why %q", c.way, c.query, hits[0].Score, hits[0].Why)
 		}
 	}
 }
 
-func TestSearchFindsNothingForNoise(t *testing.T) {
-	ix := Build(clinic(), func(*schema.Object) []string { return nil })
-	for _, q := range []string{"", "the of", "zzzzzz"} {
+func named(h Hit) string {
+	switch h.Type {
+	case Field:
+		return h.Object + "." + h.Field
+	case Operation:
+		return h.Operation
+	}
+	return h.Object
+}
+
+func TestFindsNeighbours(t *testing.T) {
+	hits := Build(practice(), allOf).Search("species", Object, 3)
+	want := []string{"pets", "appointments", "owners"}
+	var got []string
+	for _, h := range hits {
+		got = append(got, h.Object)
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("objects are %v, want %v: one relationship away from pets", got, want)
+	}
+	if hits[1].Why != "related to pets" {
+		t.Errorf("why is %q", hits[1].Why)
+	}
+}
+
+func TestFindsNothing(t *testing.T) {
+	ix := Build(practice(), allOf)
+	for _, q := range []string{"", " \t", "the of", "xqzvw", "?!", "\xff\xfe", strings.Repeat("x", 5000)} {
 		if hits := ix.Search(q, "", 5); len(hits) != 0 {
-			t.Errorf("%q found %v", q, hits)
+			t.Errorf("%.20q found %v", q, hits)
+		}
+	}
+	if hits := ix.Search("owners", "", 0); hits != nil {
+		t.Errorf("a limit of 0 gave %v", hits)
+	}
+	if hits := Build(&schema.Database{}, allOf).Search("owners", "", 5); len(hits) != 0 {
+		t.Errorf("an empty schema gave %v", hits)
+	}
+}
+
+// TestTwoErrorsAreNotForgiven keeps typing errors from becoming guesses.
+func TestTwoErrorsAreNotForgiven(t *testing.T) {
+	ix := Build(practice(), allOf)
+	for _, q := range []string{"spexxes", "suxxliers", "pte"} {
+		if hits := ix.Search(q, "", 5); len(hits) != 0 {
+			t.Errorf("%q found %v", q, hits[0])
 		}
 	}
 }
 
-func TestSearchIsStable(t *testing.T) {
-	ix := Build(clinic(), func(*schema.Object) []string { return nil })
-	first := ix.Search("customer appointment phone", "", 50)
-	for range 20 {
-		again := ix.Search("customer appointment phone", "", 50)
-		for i := range first {
-			if first[i] != again[i] {
-				t.Fatalf("hit %d differs between two equal searches: %+v and %+v", i, first[i], again[i])
+func TestWhy(t *testing.T) {
+	ix := Build(practice(), allOf)
+	for _, c := range []struct {
+		query string
+		only  HitType
+		want  string
+	}{
+		{"appointment status", Field, "“appointment” in appointments; “status” in its name"},
+		{"bookings", Object, "“bookings” meaning “appointments” in its name"},
+		{"quantity", Field, "“quantity” as “qty” in its name"},
+		{"suplier", Object, "“suplier” taken for “suppliers” in its name"},
+		{"hamster", Field, "“hamster” in its comment"},
+		{"confirmed", Field, "“confirmed” among its values"},
+		{"date of birth", Field, "“date”, “birth” as “dob” in its name"},
+		{"species", Object, "“species” in its field species"},
+	} {
+		hits := ix.Search(c.query, c.only, 1)
+		if len(hits) == 0 || hits[0].Why != c.want {
+			t.Errorf("%q: %+v, want why %q", c.query, hits, c.want)
+		}
+	}
+}
+
+// TestCaps shows that words beyond the caps are not looked at.
+func TestCaps(t *testing.T) {
+	ix := Build(practice(), allOf)
+	if hits := ix.Search(strings.Repeat("zz ", maxQuery/3)+" species", "", 5); len(hits) != 0 {
+		t.Errorf("a word beyond %d bytes was found: %v", maxQuery, hits)
+	}
+	var many []string
+	for i := range maxWords {
+		many = append(many, string(rune('a'+i%26))+string(rune('a'+i/26))+"qx")
+	}
+	if hits := ix.Search(strings.Join(many, " ")+" species", "", 5); len(hits) != 0 {
+		t.Errorf("a word beyond %d words was found: %v", maxWords, hits)
+	}
+	if got := len(Build(large(500), allOf).Search("id", "", 100_000)); got != maxHits {
+		t.Errorf("%d hits, want no more than %d", got, maxHits)
+	}
+}
+
+// TestWorkIsBounded asks for what stands nearly everywhere.
+func TestWorkIsBounded(t *testing.T) {
+	ix := Build(large(8000), allOf)
+	q := ix.read("id name status created updated type description customer amount number")
+	places := 0
+	for _, u := range q.units {
+		for _, a := range u.alternatives {
+			places += ix.places(a.term)
+		}
+	}
+	if places == 0 || places > maxPlaces {
+		t.Errorf("the query visits %d places, want at most %d", places, maxPlaces)
+	}
+	if !slices.ContainsFunc(ix.read("id name status created updated type description customer amount number appointment").units,
+		func(u unit) bool { return u.word == "appointment" }) {
+		t.Error("the most telling word was left out")
+	}
+}
+
+// TestBlocked searches for all that is blocked, by its own words.
+func TestBlocked(t *testing.T) {
+	whole := practice()
+	scope := schema.Scope{BlockedTables: []string{"suppliers"}, BlockedColumns: map[string][]string{"owners": {"dob", "tel"}}}
+	ix := Build(schema.Apply(whole, scope), allOf)
+	for _, q := range []string{"suppliers", "supplier company", "iban", "dob", "date of birth", "telephone", "vendor", "owners tel", "birthday", "compny"} {
+		for _, h := range ix.Search(q, "", maxHits) {
+			if h.Object == "suppliers" || h.Object == "owners" && (h.Field == "dob" || h.Field == "tel") {
+				t.Errorf("%q found %+v", q, h)
+			}
+			for _, name := range []string{"suppliers", "iban", "dob", "tel"} {
+				if strings.Contains(h.Why, "“"+name+"”") && !strings.Contains(q, name) {
+					t.Errorf("%q: why is %q", q, h.Why)
+				}
 			}
 		}
 	}
 }
 
-func TestNear(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"custom", "custom", true}, {"custmer", "customer", true}, {"cusotmer", "customer", true},
-		{"customar", "customer", true}, {"customerr", "customer", true}, {"cat", "car", false}, {"phone", "photo", false},
-	} {
-		if got := near(c.a, c.b); got != c.want {
-			t.Errorf("near(%q, %q) = %v", c.a, c.b, got)
+// TestBlockedIsAsIfItWereNot compares with a database that never had it.
+func TestBlockedIsAsIfItWereNot(t *testing.T) {
+	scope := schema.Scope{BlockedTables: []string{"pets"}, BlockedColumns: map[string][]string{"staff": {"hire_date"}}}
+	scoped := Build(schema.Apply(practice(), scope), allOf)
+	without := practice()
+	without.Objects = slices.DeleteFunc(without.Objects, func(o schema.Object) bool { return o.Name == "pets" })
+	staff := without.Find("staff")
+	staff.Fields = slices.DeleteFunc(staff.Fields, func(f schema.Field) bool { return f.Name == "hire_date" })
+	appointments := without.Find("appointments")
+	appointments.ForeignKeys = slices.DeleteFunc(appointments.ForeignKeys, func(fk schema.ForeignKey) bool { return fk.TargetObject == "pets" })
+	never := Build(without, allOf)
+	for _, q := range []string{"pets", "pet name", "species", "hire date", "staff", "appointments", "owners of pets", "hired staff", "weight"} {
+		if diff := cmp.Diff(never.Search(q, "", 50), scoped.Search(q, "", 50)); diff != "" {
+			t.Errorf("%q: %s", q, diff)
 		}
 	}
+}
+
+func TestSchemaOfTheObject(t *testing.T) {
+	db := practice()
+	other := made("invoices", "id", "number")
+	other.Schema = "accounting"
+	db.Objects = append(db.Objects, other)
+	hits := Build(db, allOf).Search("accounting", Object, 5)
+	if len(hits) == 0 || hits[0].Object != "accounting.invoices" {
+		t.Errorf("found %v", hits)
+	}
+}
+
+func TestSearchesAtOnce(t *testing.T) {
+	ix := Build(practice(), allOf)
+	queries := []string{"owner telephone", "suplier iban", "appointments of a pet", "order quantity"}
+	want := make([][]Hit, len(queries))
+	for i, q := range queries {
+		want[i] = ix.Search(q, "", 20)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				n := i % len(queries)
+				if diff := cmp.Diff(want[n], ix.Search(queries[n], "", 20)); diff != "" {
+					t.Errorf("%q: %s", queries[n], diff)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

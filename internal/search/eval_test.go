@@ -1,0 +1,163 @@
+package search
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"testing"
+
+	"flowyte/internal/schema"
+)
+
+var evalAll = flag.Bool("eval", false, "search: ask every sample question and print the table of `make eval-search`")
+
+// tally gathers how much of what answers a question was found among the first
+// hits: of each question the share, of all questions the mean.
+type tally struct {
+	questions          int
+	at1, at5, at10     float64
+	reciprocal, limit5 float64
+}
+
+func (t *tally) add(gold map[string]bool, found []string) {
+	if len(gold) == 0 {
+		return
+	}
+	t.questions++
+	share := 1 / float64(len(gold))
+	first := true
+	for i, name := range found {
+		if !gold[name] {
+			continue
+		}
+		if first {
+			t.reciprocal += 1 / float64(i+1)
+			first = false
+		}
+		if i < 1 {
+			t.at1 += share
+		}
+		if i < 5 {
+			t.at5 += share
+		}
+		t.at10 += share
+	}
+	t.limit5 += min(5*share, 1)
+}
+
+func (t *tally) merge(other tally) {
+	t.questions += other.questions
+	t.at1, t.at5, t.at10 = t.at1+other.at1, t.at5+other.at5, t.at10+other.at10
+	t.reciprocal, t.limit5 = t.reciprocal+other.reciprocal, t.limit5+other.limit5
+}
+
+func (t *tally) recall5() float64 { return t.at5 / float64(t.questions) }
+
+func (t *tally) String() string {
+	n := float64(t.questions)
+	return fmt.Sprintf("%6d %9.3f %9.3f %9.3f %9.3f %9.3f", t.questions, t.at1/n, t.at5/n, t.limit5/n, t.at10/n, t.reciprocal/n)
+}
+
+// outcome is what a set of questions found: objects among hits of type object,
+// fields among hits of type field. Fields "asked for" are those that the answer
+// does more with than join tables by them.
+type outcome struct{ objects, asked, all tally }
+
+func (o *outcome) merge(other outcome) {
+	o.objects.merge(other.objects)
+	o.asked.merge(other.asked)
+	o.all.merge(other.all)
+}
+
+func (o *outcome) print(name string) {
+	fmt.Printf("%-24s %-18s %s\n", name, "objects", &o.objects)
+	fmt.Printf("%-24s %-18s %s\n", "", "fields asked for", &o.asked)
+	fmt.Printf("%-24s %-18s %s\n", "", "fields, all", &o.all)
+}
+
+// ask asks every step-th question.
+func ask(s questionSet, step int) outcome {
+	ix := Build(s.db, readOf)
+	var o outcome
+	for i := 0; i < len(s.questions); i += step {
+		q := &s.questions[i]
+		var objects, fields []string
+		for _, h := range ix.Search(q.text, Object, 10) {
+			objects = append(objects, h.Object)
+		}
+		for _, h := range ix.Search(q.text, Field, 10) {
+			fields = append(fields, h.Object+"."+h.Field)
+		}
+		o.objects.add(q.gold.tables, objects)
+		o.all.add(q.gold.columns, fields)
+		asked := maps.Clone(q.gold.columns)
+		maps.DeleteFunc(asked, func(c string, _ bool) bool { return q.gold.joins[c] })
+		o.asked.add(asked, fields)
+	}
+	return o
+}
+
+func readOf(o *schema.Object) []string { return []string{o.Name + ".read"} }
+
+// together puts all databases into one, with the questions of all.
+func together(sets []questionSet) questionSet {
+	all := questionSet{name: "all in one database", db: &schema.Database{Kind: schema.Postgres, DefaultSchema: "public"}}
+	for _, s := range sets {
+		for _, o := range s.db.Objects {
+			o.Schema = "public"
+			for k := range o.ForeignKeys {
+				o.ForeignKeys[k].TargetSchema = "public"
+			}
+			all.db.Objects = append(all.db.Objects, o)
+		}
+		all.questions = append(all.questions, s.questions...)
+	}
+	sorted(all.db)
+	return all
+}
+
+// TestRecall holds search to what it reached: of the questions of sql-eval what
+// the project promises, of the others, which no search by words can answer in
+// full, what it found when this was written. docs/search.md has the definitions.
+func TestRecall(t *testing.T) {
+	needCorpora(t)
+	step := 16
+	if *evalAll {
+		step = 1
+		fmt.Printf("%-24s %-18s %6s %9s %9s %9s %9s %9s\n", "questions", "found", "n", "recall@1", "recall@5", "at most", "recall@10", "MRR")
+	}
+	show := func(name string, o outcome) {
+		if *evalAll {
+			o.print(name)
+		}
+	}
+	var sqlEval outcome
+	sets := dealershipAndRestaurants(t)
+	for _, s := range sets {
+		o := ask(s, 1)
+		show(s.name, o)
+		sqlEval.merge(o)
+	}
+	show("sql-eval, both", sqlEval)
+	reach(t, "sql-eval, objects", sqlEval.objects, 0.95)
+	reach(t, "sql-eval, fields asked for", sqlEval.asked, 0.85)
+
+	university := advising(t, false)
+	o := ask(university, step)
+	show(university.name, o)
+	reach(t, "advising, objects", o.objects, 0.77)
+	reach(t, "advising, fields asked for", o.asked, 0.54)
+	if *evalAll {
+		filled := advising(t, true)
+		show(filled.name, ask(filled, 1))
+		one := together(append(sets, university))
+		show(one.name, ask(one, 1))
+	}
+}
+
+func reach(t *testing.T, what string, got tally, least float64) {
+	t.Helper()
+	if got.questions == 0 || got.recall5() < least {
+		t.Errorf("%s: recall@5 is %.3f over %d questions, want at least %.2f", what, got.recall5(), got.questions, least)
+	}
+}
