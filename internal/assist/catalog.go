@@ -20,8 +20,9 @@ type Catalog struct {
 	stems      []string
 	texts      []string // as first written, for misspellings
 	byLetter   map[byte][]int
-	alike      map[string]int // how many objects have a column of the same words
-	in         []int          // how many objects a word of the vocabulary occurs in
+	stemmed    map[string]string // while it is built
+	alike      map[string]int    // how many objects have a column of the same words
+	in         []int             // how many objects a word of the vocabulary occurs in
 }
 
 // object is a relation that can be bound.
@@ -77,7 +78,7 @@ const (
 // NewCatalog prepares a database that has been scoped. The scope's overrides of
 // PII classes are all that is taken from scope.
 func NewCatalog(scoped *schema.Database, scope schema.Scope) *Catalog {
-	c := &Catalog{db: scoped, classes: scope.ColumnClasses, vocabulary: map[string]int{}, byLetter: map[byte][]int{}}
+	c := &Catalog{db: scoped, classes: scope.ColumnClasses, vocabulary: map[string]int{}, byLetter: map[byte][]int{}, stemmed: map[string]string{}}
 	classes := schema.Scope{ColumnClasses: scope.ColumnClasses}
 	byRef := map[schema.ColumnRef]*object{}
 	for i := range scoped.Objects {
@@ -100,7 +101,18 @@ func NewCatalog(scoped *schema.Database, scope schema.Scope) *Catalog {
 		c.walk(o, byRef)
 	}
 	c.weigh()
+	c.stemmed = nil
 	return c
+}
+
+// stem is stem, remembered: the same words recur in the names of a database.
+func (c *Catalog) stem(word string) string {
+	s, known := c.stemmed[word]
+	if !known {
+		s = stem(word)
+		c.stemmed[word] = s
+	}
+	return s
 }
 
 // nameWords are the words of a name; owner, which may be nil, is the object
@@ -146,7 +158,7 @@ func (c *Catalog) nameWords(name string, owner *object) []nameWord {
 }
 
 func (c *Catalog) nameWord(raw, long string, owner *object) nameWord {
-	s := stem(long)
+	s := c.stem(long)
 	w := nameWord{id: c.number(s, long), weight: 1, faint: words.faint[s] || connective[s], person: words.people[s]}
 	w.self = owner != nil && c.repeats(owner, raw, s)
 	switch {

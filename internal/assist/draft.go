@@ -45,7 +45,8 @@ type want struct {
 	hop    *hop // nil for the object's own
 	share  float64
 	by     []int
-	why    string
+	asked  string // the question word that asks for it
+	label  bool   // it tells rows apart
 }
 
 // assignment is one column of a write.

@@ -28,8 +28,10 @@ type word struct {
 	// actor: a person who acts in the sentence, and is not looked for.
 	actor bool
 	// owns: the next noun belongs to it: "the doctor's name".
-	owns  bool
-	owner int // the word that owns this one, -1 for none
+	owns bool
+	// ownsObject: what belongs to it is an object by itself.
+	ownsObject bool
+	owner      int // the word that owns this one, -1 for none
 	// open: somebody's value stands here: 12, X, such-and-such.
 	open bool
 	term int // given words of one term share a number, from 1

@@ -12,9 +12,10 @@ type match struct {
 	cat  *Catalog
 	// top is how well any object is named; lifted says that people who act
 	// count, since nothing else is named.
-	top    float64
-	lifted bool
-	fit    [][]float64 // by word of the goal, by word of the vocabulary
+	top      float64
+	lifted   bool
+	nameFits map[*object]float64 // how well each object is named
+	fit      [][]float64         // by word of the goal, by word of the vocabulary
 }
 
 func newMatch(g *goal, c *Catalog) *match {
@@ -26,10 +27,13 @@ func newMatch(g *goal, c *Catalog) *match {
 		}
 		m.fit = append(m.fit, row)
 	}
-	m.top = m.bestNamed()
+	for w := range g.words {
+		g.words[w].ownsObject = g.words[w].owns && m.ownsObject(w)
+	}
+	m.nameAll()
 	if m.top < 0.5 {
 		m.lifted = true
-		m.top = m.bestNamed()
+		m.nameAll()
 	}
 	return m
 }
@@ -118,9 +122,12 @@ func (m *match) cover(list []nameWord, use []int, selfNamed bool) (share float64
 	return share / total, by, telling
 }
 
-// nameFit is how much of an object's name the goal holds. Words that belong to
-// something else, or only act, count less.
-func (m *match) nameFit(o *object) float64 {
+// nameFit is how much of an object's name the goal holds, 0 to 1.
+func (m *match) nameFit(o *object) float64 { return m.nameFits[o] }
+
+// naming finds it. Words that belong to something else, or only act, count
+// less.
+func (m *match) naming(o *object) float64 {
 	sum, total := 0.0, 0.0
 	for _, n := range o.words {
 		top := 0.0
@@ -135,7 +142,7 @@ func (m *match) nameFit(o *object) float64 {
 				f *= 0.7
 			case g.actor:
 				f *= 0.3
-			case g.owns && m.ownsObject(w):
+			case g.ownsObject:
 				f *= 0.5
 			case g.owns:
 				f *= 0.75
@@ -158,12 +165,12 @@ func (m *match) nameFit(o *object) float64 {
 	return fit
 }
 
-func (m *match) bestNamed() float64 {
-	top := 0.0
+func (m *match) nameAll() {
+	m.nameFits = make(map[*object]float64, len(m.cat.objects))
 	for _, o := range m.cat.objects {
-		top = max(top, m.nameFit(o))
+		m.nameFits[o] = m.naming(o)
+		m.top = max(m.top, m.nameFits[o])
 	}
-	return top
 }
 
 // ownsObject tells whether what belongs to a word is an object by itself: the

@@ -1,7 +1,6 @@
 package assist
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -18,7 +17,6 @@ type parser struct {
 	clause   int
 	term     int
 	owner    int
-	owning   bool   // the word before owns this one
 	prep     string // the preposition of the present noun phrase
 	theirs   bool   // so does a possessive pronoun
 	open     bool   // an indefinite article stands before the noun
@@ -164,77 +162,70 @@ func (p *parser) giveTerm(phraseOnly bool) {
 
 func (p *parser) endNoun() {
 	p.nounAt = len(p.goal.words)
-	p.prep, p.open, p.theirs, p.owning = "", false, false, false
+	p.prep, p.open, p.theirs = "", false, false
 }
 
 // add takes a word that is no cue.
 func (p *parser) add(i int) {
 	t := p.tokens[i]
-	if prepositions[t.text] {
+	switch {
+	case prepositions[t.text]:
 		p.preposition(t.text)
-		return
-	}
-	if reaches[t.text] && !p.at(i-1).owns && p.at(i-1).text != "caller" && (pronouns[p.at(i-1).text] || words.people[stem(p.at(i-1).text)]) {
-		return // "customers phone to ask"
-	}
-	if p.role == given && pronouns[t.text] {
+	case p.gettingInTouch(i), p.role == silent:
+	case p.role == given && pronouns[t.text]:
 		p.role = silent // "the number they are calling from"
-		return
-	}
-	if p.role == silent {
-		return
-	}
-	if words.silent[t.text] && !t.owns {
-		if t.text == "a" || t.text == "an" {
-			p.open = true
-		}
-		switch t.text {
-		case "my":
-			p.goal.caller, p.goal.mine, p.theirs = true, true, true
-		case "their":
-			p.goal.caller, p.theirs = true, true
-		case "i":
-			p.goal.caller, p.goal.mine = true, true
-		}
-		if (helpers[t.text] || t.text == "and" || t.text == "or") && p.phrase {
-			p.role, p.phrase = p.before, false
-		}
-		if (t.text == "and" || t.text == "or") && p.role == given {
-			if t.text == "and" {
-				p.term++
-			}
-		} else if helpers[t.text] {
-			p.owner = -1
-			p.endNoun()
-		}
-		return
-	}
-	if t.capital && len(t.text) == 1 || t.text[0] >= '0' && t.text[0] <= '9' {
+	case words.silent[t.text] && !t.owns:
+		p.filler(t.text)
+	case t.capital || t.text[0] >= '0' && t.text[0] <= '9':
 		if !isYear(t.text) || !prepositions[p.at(i-1).text] {
 			p.openValue()
 		}
-		return
+	default:
+		p.content(i)
 	}
+}
+
+// filler is a word that no schema holds, but that tells of its neighbours.
+func (p *parser) filler(text string) {
+	switch text {
+	case "a", "an":
+		p.open = true
+	case "my":
+		p.goal.caller, p.goal.mine, p.theirs = true, true, true
+	case "their":
+		p.goal.caller, p.theirs = true, true
+	case "i":
+		p.goal.caller, p.goal.mine = true, true
+	}
+	joins := text == "and" || text == "or"
+	if p.phrase && (joins || helpers[text]) {
+		p.role, p.phrase = p.before, false
+	}
+	switch {
+	case text == "and" && p.role == given:
+		p.term++
+	case helpers[text]:
+		p.owner = -1
+		p.endNoun()
+	}
+}
+
+// content is a word that a name of the schema may hold.
+func (p *parser) content(i int) {
+	t := p.tokens[i]
 	s := stem(t.text)
 	w := word{
-		text: t.text, stem: s, role: p.role, sentence: p.sentence, clause: p.clause, faint: words.faint[s], person: words.people[s],
+		text: t.text, stem: s, role: p.role, sentence: p.sentence, clause: p.clause, faint: words.faint[s] || p.did(i), person: words.people[s],
 		owner: p.owner, owns: t.owns, indefinite: p.open, possessed: p.theirs, preposed: p.prep,
 		proper: t.proper && !p.at(i-1).mark && !words.known(s),
-	}
-	if w.proper {
-		p.open = true // "in the Downtown area"
 	}
 	if p.role == given {
 		w.term = p.term
 	}
 	w.actor = w.person && p.acts(i)
-	if p.did(i) {
-		w.faint = true // "what did the caller leave": a verb
-	}
+	p.open = p.open || w.proper // "in the Downtown area"
+	p.goal.caller = p.goal.caller || t.text == "caller" || t.text == "callers"
 	p.goal.words = append(p.goal.words, w)
-	if t.text == "caller" || t.text == "callers" {
-		p.goal.caller = true
-	}
 	if t.owns {
 		p.owner = len(p.goal.words) - 1
 	}
@@ -283,125 +274,6 @@ func (p *parser) openValue() {
 	}
 	p.endNoun()
 }
-
-// acts tells whether a person does something in the sentence, or is told
-// something, and is not what the goal is about.
-func (p *parser) acts(i int) bool {
-	if p.tokens[i].owns {
-		return false
-	}
-	t := p.tokens[i].text
-	if t == "caller" || t == "callers" || p.theirs && p.is(i-2, helpers) {
-		return true // "Was my child …"
-	}
-	for j := i + 1; j <= i+2; j++ {
-		if p.is(j, actVerbs) {
-			return true
-		}
-		if p.at(j).mark || !words.silent[p.at(j).text] {
-			break
-		}
-	}
-	j := i - 1
-	for p.is(j, determiners) || p.at(j).text == "new" {
-		j--
-	}
-	return p.is(j, letVerbs) || p.is(j, doing) && !p.at(i+1).mark
-}
-
-// doing are the helpers of questions about what somebody does.
-var doing = set("did", "do", "does", "can", "could", "will", "would", "may", "should")
-
-// markRinging looks for the number that a call comes from.
-func (p *parser) markRinging() {
-	number, rings := -1, -1
-	for i, t := range p.tokens {
-		switch {
-		case t.text == "callerid":
-			number, rings = i, i
-		case t.text == "number" || t.text == "phone" && rings < 0 || t.text == "phone" && i > rings+3:
-			number = i
-		case t.text == "calling" || t.text == "ringing" || t.text == "dialling":
-			rings = i
-		case (t.text == "call" || t.text == "calls" || t.text == "rings" || t.text == "ring" || t.text == "phone" || t.text == "phones") &&
-			(p.at(i+1).text == "from" || p.at(i+1).text == "in" || p.is(i-1, pronouns)):
-			rings = i
-		case t.text == "caller" && t.owns && (p.at(i+1).text == "number" || p.at(i+1).text == "phone"):
-			number, rings = i, i
-		}
-	}
-	if number < 0 || rings < 0 || abs(number-rings) > 5 {
-		return
-	}
-	p.goal.ringing, p.goal.caller = true, true
-	for i := range p.goal.words {
-		w := &p.goal.words[i]
-		if w.role == given && (w.stem == "number" || w.stem == "call" || w.stem == "callerid" || w.stem == "caller") {
-			w.role = silent
-		}
-	}
-	if !slices.ContainsFunc(p.goal.words, func(w word) bool { return w.role == given && phoneWords[w.stem] }) {
-		p.term++
-		p.goal.words = append(p.goal.words, word{text: "phone", stem: "phone", role: given, term: p.term, owner: -1, sentence: p.sentence})
-	}
-}
-
-// did tells whether a word is the verb of a question: "what did I book".
-func (p *parser) did(i int) bool {
-	subject := p.at(i - 1)
-	if subject.mark || subject.owns || !pronouns[subject.text] && !words.people[stem(subject.text)] {
-		return false
-	}
-	j := i - 2
-	for p.is(j, determiners) {
-		j--
-	}
-	// "a patient moved" tells a story.
-	return p.is(j, helpers) || p.at(j).mark && strings.HasSuffix(p.at(i).text, "ed")
-}
-
-// markWhois: "identify the caller": nothing but a person is looked for.
-func (p *parser) markWhois() {
-	switch p.goal.intents[0].verb {
-	case "identify", "recognise", "recognize":
-	default:
-		return
-	}
-	for i := range p.goal.words {
-		if w := &p.goal.words[i]; w.role == aim && w.sentence == 0 && !w.person {
-			return
-		}
-	}
-	p.goal.whois = true
-}
-
-// reaches are verbs of getting in touch that are nouns as well.
-var reaches = set("phone", "call", "ring", "contact", "mail", "text", "email")
-
-// madeBy are the things that some verbs make: to book a table is to make a
-// reservation.
-var madeBy = map[string]string{
-	"book": "booking", "reserve": "reservation", "schedule": "appointment", "request": "request", "report": "report", "order": "order",
-	"register": "registration", "enroll": "enrollment", "enrol": "enrollment", "apply": "application",
-}
-
-// nameByVerb adds what the main verb makes as a word of the goal.
-func (p *parser) nameByVerb() {
-	in := p.goal.intents[0]
-	made, ok := madeBy[in.verb]
-	if in.verb == "put" && p.follows("down", "for") {
-		made, ok = "booking", true // "put the caller down for a table"
-	}
-	if !ok || in.action != create {
-		return
-	}
-	s := stem(made)
-	if !p.goal.has(s) {
-		p.goal.words = append(p.goal.words, word{text: made, stem: s, role: aim, owner: -1, hint: true, clause: -1})
-	}
-}
-
-func abs(n int) int { return max(n, -n) }
 
 // weightOf is how much it matters that a word is accounted for.
 func weightOf(w *word) float64 {

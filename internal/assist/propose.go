@@ -223,15 +223,20 @@ func (m *match) score(d *draft) float64 {
 	return s * (0.6 + 0.4*d.intent.weight)
 }
 
-// answering are the traits that answer a question word.
-var answering = map[string][]trait{"when": {moment, stamp}, "who": {personName}, "whom": {personName}, "where": {place, sayable}, "much": {money, counted}, "many": {counted, money}}
-
 // unanswered counts the questions to which a draft returns nothing.
 func (m *match) unanswered(d *draft) int {
 	n := 0
 	for _, a := range m.goal.asks {
-		traits, ok := answering[a.kind]
-		if ok && !slices.ContainsFunc(d.wants, func(w want) bool { return slices.Contains(traits, w.column.trait) }) {
+		traits := answersTo[a.kind].traits
+		switch a.kind {
+		case "yes", "whether", "if", "why", "long":
+			continue
+		case "where":
+			traits = []trait{place, sayable}
+		case "who", "whom":
+			traits = []trait{personName}
+		}
+		if traits != nil && !hasTrait(d.wants, traits...) {
 			n++
 		}
 	}

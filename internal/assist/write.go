@@ -26,7 +26,7 @@ func (m *match) creations(o *object, in intent) []*draft {
 		i := slices.IndexFunc(said, func(w want) bool { return w.column == col })
 		switch {
 		case i >= 0:
-			d.sets = append(d.sets, assignment{column: col, optional: col.Nullable && !said[i].required(), share: said[i].share, by: said[i].by})
+			d.sets = append(d.sets, assignment{column: col, optional: col.Nullable, share: said[i].share, by: said[i].by})
 		case needed(col):
 			d.sets = append(d.sets, fill(m, col))
 		case col.Nullable && (col.trait == text || col.trait == personName && !listed) && col.class != schema.ClassHealth && !listed:
@@ -39,10 +39,6 @@ func (m *match) creations(o *object, in intent) []*draft {
 	d.account(m)
 	return []*draft{d}
 }
-
-// required: what the goal names outright the agent should ask for; a nullable
-// column stays optional, since a caller may not know.
-func (w *want) required() bool { return false }
 
 func writable(o *object) bool {
 	return (o.Type == schema.Table || o.Type == schema.PartitionedTable) && o.Transactional
