@@ -45,8 +45,8 @@ func practice() *schema.Database {
 		made("PurchaseOrders", "id", "orderNo", "supplier_id->suppliers", "totalAmt:number"),
 		made("purchase_order_items", "id", "order_id->PurchaseOrders", "qty:integer", "unit_price:number"),
 		made("staff", "id", "full_name", "mgr_id->staff", "hire_date:date"),
-		made("suppliers", "id", "company", "iban"),
-		made("visits_log", "id", "appointment_id->appointments", "outcome"),
+		made("suppliers", "id", "company", "iban", "strg_area"),
+		made("visits_log", "id", "appointment_id->appointments", "outcome", "proto"),
 	}}
 	set := func(object, field, comment string, values ...string) {
 		f := db.Find(object).Field(field)
@@ -76,7 +76,7 @@ func TestFirstHit(t *testing.T) {
 		{"camel case of the query", "petName", Field, "pets.pet_name"},
 		{"run together in the schema", "last name", Field, "owners.lastname"},
 		{"run together in the query", "firstname", Field, "owners.first_name"},
-		{"run together, of words in other names", "hiredate", Field, "staff.hire_date"},
+		{"run together, of words in other names", "petspecies", Field, "pets.species"},
 		{"plural of the query", "suppliers", Object, "suppliers"},
 		{"singular of the query", "supplier", Object, "suppliers"},
 		{"inflection", "hiring date", Field, "staff.hire_date"},
@@ -88,7 +88,10 @@ func TestFirstHit(t *testing.T) {
 		{"abbreviation in the schema: mgr", "manager", Field, "staff.mgr_id"},
 		{"abbreviation in the schema: dob", "date of birth", Field, "owners.dob"},
 		{"abbreviation in the query: appt", "appt", Object, "appointments"},
-		{"abbreviation that nobody wrote down", "created", Field, "appointments.crtd_ts"},
+		{"abbreviation in the schema: crtd", "created", Field, "appointments.crtd_ts"},
+		{"abbreviation that nobody wrote down", "storage", Field, "suppliers.strg_area"},
+		{"abbreviation that nobody wrote down: the beginning", "protocol", Field, "visits_log.proto"},
+		{"abbreviation that nobody wrote down, in the query", "spcs", Field, "pets.species"},
 		{"synonym", "bookings", Object, "appointments"},
 		{"synonym: telephone", "phone number of the owner", Field, "owners.tel"},
 		{"synonym of a phrase", "surname", Field, "owners.lastname"},
@@ -99,6 +102,7 @@ func TestFirstHit(t *testing.T) {
 		{"type", "appointment time", Field, "appointments.starts_at"},
 		{"type: when", "when is the appointment", Field, "appointments.starts_at"},
 		{"relationship of a field", "pets of owners", Field, "pets.owner_id"},
+		{"relationship of a field whose name does not tell", "staff of appointments", Field, "appointments.vet_id"},
 		{"letter left out", "suplier", Object, "suppliers"},
 		{"letter added", "appointmment", Object, "appointments"},
 		{"letter changed", "speciez", Field, "pets.species"},
@@ -110,6 +114,7 @@ func TestFirstHit(t *testing.T) {
 		{"operation by another verb", "add a supplier", Operation, "suppliers.insert"},
 		{"operation to read", "look up a pet", Operation, "pets.read"},
 		{"object before its fields", "owners", "", "owners"},
+		{"object before its fields, of which it has few", "visits log", "", "visits_log"},
 		{"field before its object", "appointment status", "", "appointments.status"},
 		{"words side by side", "owner city and supplier company", Field, "suppliers.company"},
 	} {
@@ -149,6 +154,66 @@ func TestFindsNeighbours(t *testing.T) {
 	}
 	if hits[1].Why != "related to pets" {
 		t.Errorf("why is %q", hits[1].Why)
+	}
+}
+
+// TestFindsNeighboursByName has no relationship but a field called like the key of
+// another object.
+func TestFindsNeighboursByName(t *testing.T) {
+	lots := made("lots", "lot_code", "expires")
+	lots.PrimaryKey = []string{"lot_code"}
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{made("deliveries", "id", "lot_code"), lots}}
+	hits := Build(db, allOf).Search("expires", Object, 5)
+	if len(hits) != 2 || hits[1].Object != "deliveries" || hits[1].Why != "related to lots" {
+		t.Errorf("found %+v", hits)
+	}
+}
+
+func TestObjectBeforeItsFields(t *testing.T) {
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{made("regions", "id", "name")}}
+	if hits := Build(db, allOf).Search("region", "", 5); named(hits[0]) != "regions" {
+		t.Errorf("found %s first", named(hits[0]))
+	}
+}
+
+// TestSideBySide: of two objects that were named, the word belongs to the one
+// that was named last before it.
+func TestSideBySide(t *testing.T) {
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{made("alpha", "id", "shade"), made("beta", "id", "shade")}}
+	for query, want := range map[string]string{"alpha beta shade": "beta.shade", "beta alpha shade": "alpha.shade", "shade of beta and alpha": "beta.shade"} {
+		if hits := Build(db, allOf).Search(query, Field, 5); named(hits[0]) != want {
+			t.Errorf("%q found %s first, want %s", query, named(hits[0]), want)
+		}
+	}
+}
+
+func TestWordsWrittenTogether(t *testing.T) {
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("a", "firstname"), made("b", "id", "orderstate"), made("c", "id", "abtest"), made("order", "state"),
+	}}
+	ix := Build(db, allOf)
+	for _, c := range []struct{ query, want, why string }{
+		{"name", "a.firstname", "“name” in its name"},
+		{"b state", "b.orderstate", "“b” in b; “state” in its name"},
+		{"ab test", "c.abtest", "“ab”, “test” in its name"},
+	} {
+		if hits := ix.Search(c.query, Field, 1); len(hits) != 1 || named(hits[0]) != c.want || hits[0].Why != c.why {
+			t.Errorf("%q found %+v, want %s: %s", c.query, hits, c.want, c.why)
+		}
+	}
+	if words := ix.apart([]string{"stateorder", "firstname", "xstate"}); !slices.Equal(words, []string{"state", "order", "firstname", "xstate"}) {
+		t.Errorf("taken apart: %v", words)
+	}
+}
+
+// TestCommentsThatRepeatTheName say nothing about a field.
+func TestCommentsThatRepeatTheName(t *testing.T) {
+	db := practice()
+	db.Find("pets").Field("id").Comment = "Identifies the pet."
+	for _, h := range Build(db, allOf).Search("pets", Field, 20) {
+		if h.Field == "id" && strings.Contains(h.Why, "comment") {
+			t.Errorf("%s was found by %q", named(h), h.Why)
+		}
 	}
 }
 
@@ -192,6 +257,7 @@ func TestWhy(t *testing.T) {
 		{"confirmed", Field, "“confirmed” among its values"},
 		{"date of birth", Field, "“date”, “birth” as “dob” in its name"},
 		{"species", Object, "“species” in its field species"},
+		{"staff of appointments", Field, "“staff” in staff, to which it refers; “appointments” in appointments"},
 	} {
 		hits := ix.Search(c.query, c.only, 1)
 		if len(hits) == 0 || hits[0].Why != c.want {
@@ -203,7 +269,7 @@ func TestWhy(t *testing.T) {
 // TestCaps shows that words beyond the caps are not looked at.
 func TestCaps(t *testing.T) {
 	ix := Build(practice(), allOf)
-	if hits := ix.Search(strings.Repeat("zz ", maxQuery/3)+" species", "", 5); len(hits) != 0 {
+	if hits := ix.Search(strings.Repeat("x", maxQuery)+" species", "", 5); len(hits) != 0 {
 		t.Errorf("a word beyond %d bytes was found: %v", maxQuery, hits)
 	}
 	var many []string
@@ -220,19 +286,27 @@ func TestCaps(t *testing.T) {
 
 // TestWorkIsBounded asks for what stands nearly everywhere.
 func TestWorkIsBounded(t *testing.T) {
-	ix := Build(large(8000), allOf)
-	q := ix.read("id name status created updated type description customer amount number")
-	places := 0
-	for _, u := range q.units {
-		for _, a := range u.alternatives {
-			places += ix.places(a.term)
+	const text = "id name status created updated type description customer amount number"
+	ix := Build(large(10_000), allOf)
+	places := func(q query) (n int) {
+		for _, u := range q.units {
+			for _, a := range u.alternatives {
+				n += ix.places(a.term)
+			}
 		}
+		return n
 	}
-	if places == 0 || places > maxPlaces {
-		t.Errorf("the query visits %d places, want at most %d", places, maxPlaces)
+	q := ix.read(text)
+	for range 4 {
+		q.units = append(q.units, slices.Clone(q.units)...)
 	}
-	if !slices.ContainsFunc(ix.read("id name status created updated type description customer amount number appointment").units,
-		func(u unit) bool { return u.word == "appointment" }) {
+	q.units = append(q.units, ix.read("appointment").units...)
+	before := places(q)
+	ix.bound(&q)
+	if n := places(q); before <= maxPlaces || n > maxPlaces || n < maxPlaces/2 {
+		t.Errorf("of %d places the query visits %d, want many but at most %d", before, n, maxPlaces)
+	}
+	if !slices.ContainsFunc(q.units, func(u unit) bool { return u.word == "appointment" }) {
 		t.Error("the most telling word was left out")
 	}
 }

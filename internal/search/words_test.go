@@ -111,3 +111,54 @@ func TestTopKeepsTheBest(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestIsNoise(t *testing.T) {
+	for _, c := range []struct {
+		words string
+		want  bool
+	}{{"the", true}, {"order no", false}, {"no", true}, {"that have no", true}, {"status", false}} {
+		words := strings.Fields(c.words)
+		if got := isNoise(words, len(words)-1); got != c.want {
+			t.Errorf("the last word of %q is noise: %v", c.words, got)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	for text, want := range map[string]bool{"number of pets": true, "ordered by name": true, "order status": false, "number": false, "number by": false} {
+		if got := counts(strings.Fields(text), 0); got != want {
+			t.Errorf("the first word of %q only counts: %v", text, got)
+		}
+	}
+}
+
+func TestWeights(t *testing.T) {
+	for word, want := range map[string]float32{"pet": 1, "average": weakWord, "2024": digitWord} {
+		if got := weightOf(word); got != want {
+			t.Errorf("%q weighs %v, want %v", word, got, want)
+		}
+	}
+}
+
+// TestSynonymsDoNotAddUp: what a term was heard for counts once.
+func TestSynonymsDoNotAddUp(t *testing.T) {
+	s := newScratch(&Index{})
+	for _, c := range []struct {
+		term         uint32
+		weight, news float32
+	}{{1, 0.5, 0.5}, {1, 0.25, 0}, {1, 1, 0.5}, {2, 0.25, 0.25}} {
+		if got := s.news(c.term, c.weight); got != c.news {
+			t.Errorf("term %d of weight %v brings %v, want %v", c.term, c.weight, got, c.news)
+		}
+	}
+}
+
+// TestSynonymsAreNoRarer: a rare synonym of a common word is as common.
+func TestSynonymsAreNoRarer(t *testing.T) {
+	ix := Build(practice(), allOf)
+	id, species := ix.byWord["id"], ix.byWord["species"]
+	u := unit{alternatives: []alternative{{id, 1, asWritten}, {species, saidFor, meaning}}}
+	if fields, _ := u.rarity(ix); fields != ix.inFields.rarity[id] || fields >= ix.inFields.rarity[species] {
+		t.Errorf("rarity is %v, that of id is %v", fields, ix.inFields.rarity[id])
+	}
+}
