@@ -63,6 +63,11 @@ bench: build
 bench-discover:
 	$(GO) test -run '^$$' -bench Discover -benchtime 5x -timeout 30m ./internal/discover
 
+## eval-search: the sample question sets against the search, where they are beside the tree
+.PHONY: eval-search
+eval-search:
+	$(GO) test ./internal/search -count=1 -run TestRecall -eval -v
+
 ## fuzz: every fuzz target for T each (T=60s)
 .PHONY: fuzz
 fuzz:
