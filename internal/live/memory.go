@@ -11,7 +11,7 @@ import (
 // forgotten runs again, which is harmless.
 const (
 	// maxKept and maxKeptBytes bound what one conversation keeps.
-	maxKept      = 256
+	maxKept      = 128
 	maxKeptBytes = 256 << 10
 	// maxHeldBytes bounds all of them together: beyond it a conversation keeps
 	// only its latest answer.
