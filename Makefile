@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 KIND ?= postgres
 T ?= 60s
+N ?= 10000
 export CGO_ENABLED ?= 0
 GO ?= go
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
@@ -67,6 +68,16 @@ bench-discover:
 .PHONY: eval-search
 eval-search:
 	$(GO) test ./internal/search -count=1 -run TestRecall -eval -v
+
+## hostile: N hostile servers for each driver, in a plain binary (N=10000)
+.PHONY: hostile
+hostile:
+	@scripts/hostile.sh $(N)
+
+## bench-search: an index of 100,000 fields built and searched, in CPU time
+.PHONY: bench-search
+bench-search:
+	$(GO) test -run '^$$' -bench . -benchtime 3s ./internal/search
 
 ## fuzz: every fuzz target for T each (T=60s)
 .PHONY: fuzz
