@@ -26,6 +26,13 @@ export FLOWYTE_MISSING_LANES=$lanes
 
 status=0
 go test "${race[@]}" -timeout 30m ${TEST_ARGS:-} ./... || status=$?
+# With the 2,000 of the tests, 10,000 hostile connections for each driver.
+scripts/hostile.sh 8000 || status=$?
+
+if [ ${#race[@]} -gt 0 ]; then
+	# Under the race detector allocations count something else.
+	CGO_ENABLED=0 go test -count=1 -run '^TestRouteAllocations$' ./internal/apptest || status=$?
+fi
 
 if [ ${#race[@]} -eq 0 ]; then
 	echo "test: WITHOUT the race detector, for want of gcc"
