@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestRecordedSessions(t *testing.T) {
 					do(t, Parse(t, c, kind))
 					real := SessionOf(kind, tap.Wires()[0])
 					if *record {
-						if err := os.WriteFile("sessions/"+string(flavor)+"-"+use+".txt", []byte(real.String()), 0o644); err != nil {
+						if err := os.WriteFile("sessions/"+string(flavor)+"-"+use+".txt", []byte(anonymous(t, db, real).String()), 0o644); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -54,6 +55,25 @@ func TestRecordedSessions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// anonymous takes the name of this machine and of the server's folder out of a
+// session; what stands for them is as long.
+func anonymous(t *testing.T, db *dbtest.Database, s Session) Session {
+	t.Helper()
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide := func(text, name string) string {
+		return strings.ReplaceAll(text, name, name[:1]+strings.Repeat("x", len(name)-1))
+	}
+	for i, turn := range s.Turns {
+		// The machine's name may be a common word, so its length comes along.
+		text := hide(string(turn), string(rune(len(machine)))+machine)
+		s.Turns[i] = []byte(hide(text, db.Server.DataDir))
+	}
+	return s
 }
 
 // reading is the use of the sessions called so.

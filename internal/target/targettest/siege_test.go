@@ -55,7 +55,7 @@ const (
 	siegeWakes = 5
 	// siegePeace is how long it may take until everything is good again, on a
 	// machine that has other things to do.
-	siegePeace        = slowdown * 20 * time.Second
+	siegePeace        = time.Minute
 	siegeFew          = 5 // failures of one sort are told
 	siegeLimit        = 3 * time.Minute
 	poolOfOneDatabase = 5
