@@ -351,10 +351,8 @@ func (s *Service) Search(ctx context.Context, p auth.Principal, kind schema.Kind
 	hits := []api.SearchHit{}
 	for _, h := range c.words().Search(q, only, limit) {
 		hit := api.SearchHit{Type: string(h.Type), Object: h.Object, Field: h.Field, Operation: h.Operation, Score: h.Score, Why: h.Why}
-		if o := c.scoped.Find(h.Object); o != nil && h.Field != "" {
-			if f := o.Field(h.Field); f != nil {
-				hit.PIIClass = c.class(o, f)
-			}
+		if o := &c.scoped.Objects[h.Place]; h.Type == search.Field {
+			hit.PIIClass = c.class(o, o.Field(h.Field))
 		}
 		hits = append(hits, hit)
 	}

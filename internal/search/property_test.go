@@ -79,7 +79,7 @@ func checkLawful(t interface{ Fatalf(string, ...any) }, db *schema.Database, hit
 			t.Fatalf("hit %d has score %v", i, h.Score)
 		}
 		o := db.Find(h.Object)
-		if o == nil || h.Type == Field && o.Field(h.Field) == nil || h.Why == "" {
+		if o == nil || o != &db.Objects[h.Place] || h.Type == Field && o.Field(h.Field) == nil || h.Why == "" {
 			t.Fatalf("hit %+v", h)
 		}
 		id := strings.Join([]string{string(h.Type), h.Object, h.Field, h.Operation}, "\x00")

@@ -31,6 +31,8 @@ type Hit struct {
 	Object    string // public name
 	Field     string
 	Operation string
+	// Place is where the object stands among the objects of the indexed schema.
+	Place int
 	// Score is between 0 and 1: 1 for the best hit of a search, for the others
 	// their share of its evidence. Scores of two searches do not compare.
 	Score float64
@@ -90,12 +92,14 @@ func (ix *Index) hits(found []finding, why *reasons) []Hit {
 	hits := make([]Hit, 0, len(found))
 	for _, f := range found {
 		h := Hit{Type: f.kind, Operation: f.operation, Score: round(f.score / found[0].score)}
+		object := f.doc
 		if f.kind == Field {
-			field := &ix.fields[f.doc]
-			h.Object, h.Field, h.Why = ix.objects[field.object].name, field.name, why.field(f.doc)
+			object = ix.fields[f.doc].object
+			h.Field, h.Why = ix.fields[f.doc].name, why.field(f.doc)
 		} else {
-			h.Object, h.Why = ix.objects[f.doc].name, why.object(f.doc)
+			h.Why = why.object(object)
 		}
+		h.Place, h.Object = int(object), ix.objects[object].name
 		hits = append(hits, h)
 	}
 	return hits
