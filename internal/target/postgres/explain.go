@@ -33,7 +33,9 @@ var (
 // that the server accepts it and that its columns are the plan's, and then
 // explained under its name.
 func (s *Session) Explain(ctx context.Context, p *plan.Plan) (*target.Explanation, error) {
-	s.begin(ctx)
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
 	commands, err := s.explanation(ctx, p)
 	if err != nil {
 		return nil, err

@@ -84,15 +84,21 @@ func (s *Session) Close() {
 
 // begin starts a statement: its budgets in bytes and time hold from here, the
 // latter until the next one begins. The driver has deadlines of its own, but
-// forgets them when a server says too early that it is ready.
-func (s *Session) begin(ctx context.Context) {
+// forgets them when a server says too early that it is ready. On a session that
+// is of no more use nothing begins.
+func (s *Session) begin(ctx context.Context) error {
+	if s.broken || s.conn.IsClosed() {
+		return fault.Wrap(fault.ConnectionLost, pgconn.ErrConnClosed)
+	}
 	deadline := time.Now().Add(s.limits.Statement + grace)
 	if own, ok := ctx.Deadline(); ok && own.Before(deadline) {
 		deadline = own
 	}
 	s.dialer.raw.BeginStatementUpTo(s.limits.Bytes)
-	// It fails only for a connection that is closed, which the driver will tell.
-	_ = s.dialer.raw.SetStageDeadline(deadline.Add(late))
+	if err := s.dialer.raw.SetStageDeadline(deadline.Add(late)); err != nil {
+		return s.failed(ctx, err)
+	}
+	return nil
 }
 
 // command is one statement of a batch. Its values are text, nil for NULL.
@@ -150,7 +156,9 @@ func (s *Session) read(ctx context.Context, c command, each func(*pgconn.ResultR
 			return nil
 		})
 	}
-	s.begin(ctx)
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	rr := s.conn.ExecParams(ctx, c.text, c.values, nil, nil, nil)
 	return s.finish(ctx, rr, each(rr))
 }
@@ -188,7 +196,9 @@ func (s *Session) failed(ctx context.Context, err error) error {
 // whose answer is checked here. After a server's error the transaction is
 // rolled back.
 func (s *Session) batch(ctx context.Context, commands []command, each func(i int, rr *pgconn.ResultReader) error) error {
-	s.begin(ctx)
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	var batch pgconn.Batch
 	for _, c := range commands {
 		batch.ExecParams(c.text, c.values, nil, nil, nil)
@@ -239,7 +249,9 @@ func (s *Session) rollBack() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackLimit)
 	defer cancel()
-	s.begin(ctx)
+	if s.begin(ctx) != nil {
+		return
+	}
 	if _, err := s.conn.ExecParams(ctx, rollback.text, nil, nil, nil, nil).Close(); err != nil {
 		s.broken = true
 	}

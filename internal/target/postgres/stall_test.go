@@ -60,3 +60,25 @@ func TestReadyTooEarly(t *testing.T) {
 		})
 	}
 }
+
+// A session that was lost says so to everything that is asked of it, instead of
+// answering that there is nothing.
+func TestLostSessionTells(t *testing.T) {
+	s := open(t, rogue(t, func(p *peer) { p.greet(); p.query() }), target.ForReads)
+	if err := s.Probe(t.Context()); !fault.Is(err, fault.ConnectionLost) {
+		t.Fatal(err)
+	}
+	p := read("SELECT 1", 0, 1, 1)
+	for name, ask := range map[string]func() error{
+		"Run":            func() error { return s.Run(t.Context(), p, nil, targettest.Discard{}) },
+		"Explain":        func() error { _, err := s.Explain(t.Context(), p); return err },
+		"Select":         func() error { return s.Select(t.Context(), "SELECT 1", nil, func([]any) error { return nil }) },
+		"SchemaReadable": func() error { _, err := s.SchemaReadable(t.Context()); return err },
+		"ProveReadOnly":  func() error { _, err := s.ProveReadOnly(t.Context()); return err },
+		"Privileges":     func() error { _, err := s.Privileges(t.Context()); return err },
+	} {
+		if err := ask(); !fault.Is(err, fault.ConnectionLost) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

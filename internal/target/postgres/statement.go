@@ -71,7 +71,9 @@ func (s *Session) Run(ctx context.Context, p *plan.Plan, args []target.Value, si
 	if s.pooled {
 		return s.runPooled(ctx, p, values, sink)
 	}
-	s.begin(ctx)
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	st, known := s.statements[p.Statement]
 	if !known {
 		var err error

@@ -7,12 +7,14 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"flowyte/api"
 	"flowyte/internal/egress/egresstest"
@@ -60,7 +62,7 @@ func (r *Rogue) API() api.Credentials {
 }
 
 // errLeft ends a play when the client has left.
-var errLeft = fmt.Errorf("the client has left")
+var errLeft = errors.New("the client has left")
 
 func must(err error) {
 	if err != nil {
@@ -158,6 +160,59 @@ func (p *Peer) Replay(s Session) {
 		p.Listen()
 		p.Send(p.Turn(s, i))
 	}
+}
+
+// Until plays the session's turns before the one given, and hears what the
+// client says to get that.
+func (p *Peer) Until(s Session, turn int) {
+	for i := range turn {
+		p.Listen()
+		p.Send(p.Turn(s, i))
+	}
+	p.Listen()
+}
+
+// Hush lets n more bytes through and then says nothing until the client leaves.
+func (p *Peer) Hush(n int) {
+	p.Spoil(func(to io.Writer) io.Writer { return &hush{p, to, n} })
+}
+
+type hush struct {
+	p    *Peer
+	to   io.Writer
+	left int
+}
+
+func (h *hush) Write(b []byte) (int, error) {
+	now := min(len(b), h.left)
+	h.left -= now
+	if n, err := h.to.Write(b[:now]); err != nil || now == len(b) {
+		return n, err
+	}
+	h.p.Silence()
+	return 0, errLeft
+}
+
+// Drip sends from here on one byte at a time, each so long after the other.
+func (p *Peer) Drip(every time.Duration) {
+	p.Spoil(func(to io.Writer) io.Writer { return drip{to, every} })
+}
+
+type drip struct {
+	to    io.Writer
+	every time.Duration
+}
+
+func (d drip) Write(b []byte) (int, error) {
+	tick := time.NewTicker(d.every)
+	defer tick.Stop()
+	for i := range b {
+		<-tick.C
+		if _, err := d.to.Write(b[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(b), nil
 }
 
 // Turn is a turn as this connection has to get it: what PostgreSQL proves of
