@@ -284,6 +284,7 @@ type Proposal struct {
 	Projection   []ProjectionEntry `json:"projection"`
 	Confidence   float64           `json:"confidence"` // 0 to 1
 	Rationale    string            `json:"rationale"`
+	ChosenBy     string            `json:"chosenBy"` // words, or model
 	Binding      BindingRequest    `json:"binding"`
 	Alternatives []Alternative     `json:"alternatives"`
 }

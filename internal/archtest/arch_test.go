@@ -50,8 +50,9 @@ var allowed = map[string][]string{
 	"internal/live":  {"api", "internal/fault", "internal/id", "internal/plan", "internal/schema", "internal/target", "internal/wire"},
 	"internal/audit": {"internal/fault", "internal/id", "internal/live"},
 	// Counters: it knows the words of the labels and what is counted.
-	"internal/metrics": {"api", "internal/schema", "internal/target"},
-	"internal/assist":  {"api", "internal/binding", "internal/compile", "internal/plan", "internal/schema"},
+	"internal/metrics":     {"api", "internal/schema", "internal/target"},
+	"internal/assist":      {"api", "internal/binding", "internal/compile", "internal/plan", "internal/schema"},
+	"internal/assist/chat": {"internal/assist", "internal/egress", "internal/secret"},
 	"internal/control": {
 		"api", "internal/assist", "internal/auth", "internal/binding", "internal/compile", "internal/discover", "internal/egress", "internal/fault", "internal/grant",
 		"internal/id", "internal/live", "internal/plan", "internal/schema", "internal/search", "internal/secret", "internal/store", "internal/target",
@@ -67,7 +68,7 @@ var allowed = map[string][]string{
 	"internal/config": {},
 	"internal/oplog":  {"internal/fault"},
 	"internal/serve": {
-		"internal/audit", "internal/auth", "internal/config", "internal/control", "internal/egress", "internal/fault", "internal/httpapi",
+		"internal/assist", "internal/assist/chat", "internal/audit", "internal/auth", "internal/config", "internal/control", "internal/egress", "internal/fault", "internal/httpapi",
 		"internal/id", "internal/live", "internal/metrics", "internal/schema", "internal/secret", "internal/store", "internal/target",
 		"internal/target/mysql", "internal/target/postgres",
 	},

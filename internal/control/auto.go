@@ -3,10 +3,13 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"flowyte/api"
 	"flowyte/internal/assist"
 	"flowyte/internal/auth"
+	"flowyte/internal/binding"
 	"flowyte/internal/fault"
 	"flowyte/internal/id"
 	"flowyte/internal/schema"
@@ -27,22 +30,50 @@ func (s *Service) AutoBind(ctx context.Context, p auth.Principal, agent id.Agent
 	if err != nil {
 		return api.AutoBound{}, noMatch(err)
 	}
-	request := found.Request
-	request.Enabled = false
+	if s.model != nil {
+		if found, err = assist.Ask(ctx, s.model, r.Goal, found); err != nil {
+			s.log.WarnContext(ctx, "the model was of no help with a goal", "cause", err)
+		}
+	}
 	if r.ToolName != "" {
-		request.ToolName = r.ToolName
+		if _, err := binding.MachineName(r.ToolName); err != nil {
+			return api.AutoBound{}, err
+		}
+		found.Request.ToolName = r.ToolName
 	}
-	out := api.AutoBound{Proposal: viewProposal(found)}
-	out.Proposal.Binding = request
 	if r.DryRun {
-		return out, nil
+		return api.AutoBound{Proposal: viewProposal(found)}, nil
 	}
-	skill, err := s.Bind(ctx, p, agent, kind, request)
+	skill, err := s.bindProposal(ctx, p, agent, kind, &found.Request, r.ToolName == "")
 	if err != nil {
 		return api.AutoBound{}, err
 	}
-	out.Skill = &skill
-	return out, nil
+	return api.AutoBound{Skill: &skill, Proposal: viewProposal(found)}, nil
+}
+
+const (
+	// mostNames bounds how often a name of ours is counted up.
+	mostNames = 20
+	// countedName is the longest name that a number is added to, so that the
+	// machine name keeps it.
+	countedName = 36
+)
+
+// bindProposal keeps a proposal as a disabled draft. A name that is ours, and
+// taken, is counted up; one that a person gave is not touched.
+func (s *Service) bindProposal(ctx context.Context, p auth.Principal, agent id.Agent, kind schema.Kind, r *api.BindingRequest, ours bool) (api.Skill, error) {
+	name := r.ToolName
+	for n := 2; ; n++ {
+		skill, err := s.Bind(ctx, p, agent, kind, *r)
+		if !ours || n > mostNames || !fault.Is(err, fault.ToolNameTaken) {
+			return skill, err
+		}
+		short := name
+		for len(short) > countedName {
+			short = short[:strings.LastIndexByte(short, ' ')]
+		}
+		r.ToolName = fmt.Sprintf("%s %d", short, n)
+	}
 }
 
 // refusals say why no single operation serves a goal, and what to say instead.
@@ -71,7 +102,7 @@ func noMatch(err error) error {
 func viewProposal(p assist.Proposal) api.Proposal {
 	v := api.Proposal{
 		Operation: p.Request.Operation, Filter: filterOf(p.Request), Projection: p.Request.Projection, Confidence: p.Confidence,
-		Rationale: p.Rationale, Alternatives: viewAlternatives(p.Alternatives),
+		Rationale: p.Rationale, ChosenBy: p.ChosenBy, Binding: p.Request, Alternatives: viewAlternatives(p.Alternatives),
 	}
 	if v.Projection == nil {
 		v.Projection = []api.ProjectionEntry{}

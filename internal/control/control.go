@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"flowyte/internal/assist"
 	"flowyte/internal/auth"
 	"flowyte/internal/egress"
 	"flowyte/internal/fault"
@@ -30,6 +31,8 @@ type Options struct {
 	Engine  *live.Engine
 	Keys    Keys
 	Log     *slog.Logger
+	// Model chooses among bindings proposed for a goal; nil when there is none.
+	Model assist.Model
 	// TestsPerMinute bounds connection tests per organisation; 0 means 10.
 	TestsPerMinute int
 	Now            func() time.Time
@@ -51,6 +54,7 @@ type Service struct {
 	engine  *live.Engine
 	keys    Keys
 	log     *slog.Logger
+	model   assist.Model // may be nil
 	now     func() time.Time
 	tests   testLimits
 
@@ -70,7 +74,7 @@ func New(o Options) *Service {
 		o.TestsPerMinute = 10
 	}
 	return &Service{
-		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, keys: o.Keys, log: o.Log, now: o.Now,
+		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, keys: o.Keys, log: o.Log, model: o.Model, now: o.Now,
 		tests:    testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
 		catalogs: catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
 		table:    &live.Table{},

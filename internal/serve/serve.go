@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"flowyte/internal/assist"
 	"flowyte/internal/audit"
 	"flowyte/internal/auth"
 	"flowyte/internal/config"
@@ -36,9 +37,10 @@ type Options struct {
 	config.Settings
 	Version string
 	Log     *slog.Logger
-	// Resolver and Fleet are for tests; zero means the system's name servers
-	// and the standard caps.
+	// Resolver, Dialing and Fleet are for tests; zero means the system's name
+	// servers, nobody who looks on, and the standard caps.
 	Resolver egress.ResolverOptions
+	Dialing  []egress.GuardOption
 	Fleet    target.Options
 	// DriftInterval is also for tests; zero means control.DriftInterval.
 	DriftInterval time.Duration
@@ -104,7 +106,11 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.fleet = target.NewFleet(guard, o.Fleet)
 	meter := metrics.New(o.Version, metrics.Sources{Databases: s.fleet.Census, Buffered: func() int { return s.receipts.Buffered() }})
-	service, err := s.assemble(ctx, o, ring, guard, meter)
+	model, err := s.model(o)
+	if err != nil {
+		return nil, err
+	}
+	service, err := s.assemble(ctx, o, ring, guard, meter, model)
 	if err != nil {
 		return nil, err
 	}
@@ -164,26 +170,30 @@ func listenOn(addr string, config *tls.Config) (net.Listener, error) {
 // guard builds the door to customers' databases. The process's own listeners
 // are never behind it.
 func (s *Server) guard(o Options) (*egress.Guard, error) {
+	return s.door(o, o.AllowTargets, o.AllowPorts)
+}
+
+func (s *Server) door(o Options, targets []netip.Prefix, ports []uint16) (*egress.Guard, error) {
 	own := []netip.AddrPort{s.listener.Addr().(*net.TCPAddr).AddrPort()}
 	if s.metricsListener != nil {
 		own = append(own, s.metricsListener.Addr().(*net.TCPAddr).AddrPort())
 	}
-	policy, err := egress.NewPolicy(egress.Options{Allow: o.AllowTargets, AllowPorts: o.AllowPorts, NAT64: o.NAT64, Listeners: own})
+	policy, err := egress.NewPolicy(egress.Options{Allow: targets, AllowPorts: ports, NAT64: o.NAT64, Listeners: own})
 	if err != nil {
 		return nil, err
 	}
-	return egress.NewGuard(policy, o.Resolver), nil
+	return egress.NewGuard(policy, o.Resolver, o.Dialing...), nil
 }
 
 // sink lets the recorder be opened before the service that stores for it.
 type sink struct{ *control.Service }
 
-func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard, meter live.Meter) (*control.Service, error) {
+func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard, meter live.Meter, model assist.Model) (*control.Service, error) {
 	behind := &sink{}
 	s.receipts = audit.Open(behind, o.Log)
 	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter})
 	behind.Service = control.New(control.Options{
-		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Keys: s.keys, Log: o.Log, TestsPerMinute: o.TestsPerMinute,
+		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Keys: s.keys, Log: o.Log, Model: model, TestsPerMinute: o.TestsPerMinute,
 		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
 	})
 	return behind.Service, behind.Load(ctx)
