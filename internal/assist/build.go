@@ -27,7 +27,7 @@ func (c *Catalog) candidates(drafts []*draft, most int) []Candidate {
 		}
 		seen[key] = true
 		if c.compiles(d) {
-			list = append(list, Candidate{Request: d.request, Confidence: d.confidence, Rationale: d.rationale()})
+			list = append(list, Candidate{Request: d.request, Confidence: d.confidence, Rationale: d.rationale(), option: d.option()})
 		}
 	}
 	return list

@@ -16,12 +16,15 @@ type Candidate struct {
 	Confidence float64
 	// Rationale says in plain words which columns were taken and why.
 	Rationale string
+
+	option Option
 }
 
 // Proposal is the best candidate for a goal and what else it may have meant.
 type Proposal struct {
 	Candidate
 	Alternatives []Candidate
+	ChosenBy     string // ByWords or ByModel
 }
 
 // Reasons why a goal is refused.
@@ -73,7 +76,7 @@ func Propose(text string, cat *Catalog) (Proposal, error) {
 	if len(list) == 0 {
 		return Proposal{}, &Refusal{Reason: NoMatch}
 	}
-	p := Proposal{Candidate: list[0], Alternatives: list[1:]}
+	p := Proposal{Candidate: list[0], Alternatives: list[1:], ChosenBy: ByWords}
 	p.Alternatives = p.Alternatives[:min(len(p.Alternatives), maxAlternatives)]
 	if p.Confidence < bar {
 		return Proposal{}, &Refusal{Reason: NoMatch, Candidates: list[:min(len(list), maxAlternatives)]}

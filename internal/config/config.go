@@ -6,6 +6,7 @@ package config
 import (
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -33,6 +34,9 @@ type Flags struct {
 	RequestsAtOnce string `name:"requests-at-once" env:"FLOWYTE_REQUESTS_AT_ONCE" default:"200" placeholder:"N" group:"Limits" help:"How many of them may come at once after a pause."`
 	CallsPerSec    string `name:"calls-per-second" env:"FLOWYTE_CALLS_PER_SECOND" default:"2000" placeholder:"N" group:"Limits" help:"Requests that an organisation may make in a second to the routes of a conversation: start, tool calls, verification, end."`
 	CallsAtOnce    string `name:"calls-at-once" env:"FLOWYTE_CALLS_AT_ONCE" default:"4000" placeholder:"N" group:"Limits" help:"How many of them may come at once after a pause."`
+	ModelURL       string `name:"model-url" env:"FLOWYTE_MODEL_URL" placeholder:"URL" group:"Model" help:"An OpenAI-compatible endpoint that helps to turn goals into bindings, such as https://api.example.com/v1. Absent: no model is asked, and proposals are made from words alone."`
+	Model          string `name:"model" env:"FLOWYTE_MODEL" placeholder:"NAME" group:"Model" help:"The model's name there. Needs model-url."`
+	ModelKeyFile   string `name:"model-key-file" env:"FLOWYTE_MODEL_KEY_FILE" placeholder:"FILE" group:"Model" help:"The file that holds the endpoint's key. Absent: none is sent."`
 	LogLevel       string `name:"log-level" env:"FLOWYTE_LOG_LEVEL" default:"info" placeholder:"LEVEL" group:"Log" help:"debug, info, warn or error. The log is JSON on standard error; live calls that succeed are logged at debug."`
 }
 
@@ -58,6 +62,11 @@ type Settings struct {
 	// What one organisation may ask for; zero in a test means any number.
 	RequestsPerSecond, RequestsAtOnce int
 	CallsPerSecond, CallsAtOnce       int
+
+	// ModelURL is nil without a model.
+	ModelURL     *url.URL
+	Model        string
+	ModelKeyFile string // empty: no key
 
 	LogLevel slog.Level
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"regexp"
@@ -77,6 +78,7 @@ func everything() Settings {
 		AllowTargets: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32")},
 		AllowPorts:   []uint16{443, 3306}, NAT64: true, TestsPerMinute: 99, LogLevel: slog.LevelDebug,
 		RequestsPerSecond: 1, RequestsAtOnce: 2, CallsPerSecond: 3, CallsAtOnce: 1_000_000,
+		ModelURL: &url.URL{Scheme: "https", Host: "models.example.com", Path: "/v1"}, Model: "m-1", ModelKeyFile: "/keys/model",
 	}
 }
 
@@ -86,7 +88,8 @@ func TestFlagsAndEnvironmentSayTheSame(t *testing.T) {
 	byFlag, err := parse(t, nil, "--addr=[::]:8443", "--tls-cert", "c.pem", "--tls-key=k.pem", "--metrics-addr", "localhost:9090", "--max-connections", "100",
 		"--data", "/data", "--master-key-file", "/keys/master", "--keep-events", "90m", "--keep-audit", "1d", "--allow-target", "10.1.0.0/16",
 		"--allow-target", "fd00:1::/32", "--allow-port", "443,3306", "--nat64", "--tests-per-minute", "99", "--log-level", "DEBUG",
-		"--requests-per-second", "1", "--requests-at-once", "2", "--calls-per-second", "3", "--calls-at-once", "1000000")
+		"--requests-per-second", "1", "--requests-at-once", "2", "--calls-per-second", "3", "--calls-at-once", "1000000",
+		"--model-url", "https://models.example.com/v1", "--model", "m-1", "--model-key-file", "/keys/model")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +101,7 @@ func TestFlagsAndEnvironmentSayTheSame(t *testing.T) {
 		"FLOWYTE_DATA": "/data", "FLOWYTE_MASTER_KEY_FILE": "/keys/master", "FLOWYTE_KEEP_EVENTS": "90m", "FLOWYTE_KEEP_AUDIT": "1d", "FLOWYTE_ALLOW_TARGET": "10.1.0.0/16, fd00:1::/32",
 		"FLOWYTE_ALLOW_PORT": "443,3306", "FLOWYTE_NAT64": "yes", "FLOWYTE_TESTS_PER_MINUTE": "99", "FLOWYTE_LOG_LEVEL": "debug",
 		"FLOWYTE_REQUESTS_PER_SECOND": "1", "FLOWYTE_REQUESTS_AT_ONCE": "2", "FLOWYTE_CALLS_PER_SECOND": "3", "FLOWYTE_CALLS_AT_ONCE": "1000000",
+		"FLOWYTE_MODEL_URL": "https://models.example.com/v1", "FLOWYTE_MODEL": "m-1", "FLOWYTE_MODEL_KEY_FILE": "/keys/model",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +181,40 @@ func TestProblemsComeTogether(t *testing.T) {
 	}
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != len(got) || !strings.Contains(err.Error(), "--tls-cert (FLOWYTE_TLS_CERT): is missing") || !strings.Contains(err.Error(), "10.0.0.0/8 is the range, 10.0.0.1/32 the one address") {
 		t.Errorf("told as\n%v", err)
+	}
+}
+
+// TestModelRules: goals, names and a key leave this machine over https only.
+func TestModelRules(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string // the setting that is complained of, "" for none
+	}{
+		{[]string{"--model-url=https://models.example.com/v1", "--model=m"}, ""},
+		{[]string{"--model-url=http://127.0.0.1:11434/v1", "--model=m"}, ""},
+		{[]string{"--model-url=http://[::1]:11434/v1", "--model=m"}, ""},
+		{[]string{"--model-url=http://localhost:11434/v1", "--model=m"}, ""},
+		{[]string{"--model-url=http://models.example.com/v1", "--model=m"}, "model-url"},
+		{[]string{"--model-url=http://10.0.0.1/v1", "--model=m"}, "model-url"},
+		{[]string{"--model-url=ftp://models.example.com", "--model=m"}, "model-url"},
+		{[]string{"--model-url=models.example.com/v1", "--model=m"}, "model-url"},
+		{[]string{"--model-url=https://user:secret@models.example.com", "--model=m"}, "model-url"},
+		{[]string{"--model-url=https://models.example.com?key=secret", "--model=m"}, "model-url"},
+		{[]string{"--model-url=https://models.example.com#x", "--model=m"}, "model-url"},
+		{[]string{"--model-url=https://models.example.com/v1"}, "model"},
+		{[]string{"--model=m"}, "model"},
+		{[]string{"--model-key-file=f"}, "model-key-file"},
+	} {
+		_, err := parse(t, nil, append(tt.args, "--data=d")...)
+		var got Problems
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%v: %v", tt.args, err)
+		case tt.want != "" && (!errors.As(err, &got) || len(got) != 1 || got[0].Setting != tt.want):
+			t.Errorf("%v: %v, want a problem of %s alone", tt.args, err, tt.want)
+		case err != nil && strings.Contains(err.Error(), "secret"):
+			t.Errorf("%v: the complaint shows what may be a secret: %v", tt.args, err)
+		}
 	}
 }
 

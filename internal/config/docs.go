@@ -66,6 +66,9 @@ const rules = `
   Names that are not public (single labels, ` + "`.internal`, `.local`, `.svc.cluster.local`" + `) are admitted when every address they
   resolve to lies inside an allowed range.
 - Link-local and metadata addresses, and the listeners of this process, are refused whatever is allowed.
+- ` + "`model-url`" + ` must be https unless it names this machine, and is reached through the same guard as databases: a private
+  address needs ` + "`allow-target`" + `, unless it is an address of this machine that the setting itself names. The model is sent goals, and names of objects and columns that are not blocked; never comments,
+  rows or credentials. It has five seconds; after that, and whenever its answer is no good, proposals come from words alone.
 - The master key never lies in a backup made by ` + "`flowyte backup`" + `. Keep it apart from the data folder, and keep a copy.
 - Write a time as days (` + "`30d`" + `) or as hours, minutes and seconds (` + "`12h`, `90m`" + `).
 `

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ func (f Flags) Settings() (Settings, error) {
 	for _, text := range f.AllowPort {
 		s.AllowPorts = append(s.AllowPorts, uint16(j.whole("allow-port", text, 1, 65535)))
 	}
+	s.ModelURL, s.Model, s.ModelKeyFile = j.model(f), f.Model, f.ModelKeyFile
 	if err := s.LogLevel.UnmarshalText([]byte(f.LogLevel)); err != nil || !named(s.LogLevel) {
 		j.say("log-level", "must be debug, info, warn or error, not %q", f.LogLevel)
 	}
@@ -174,6 +176,39 @@ func (j *judge) listener(setting, addr string, s Settings) string {
 		j.say(setting, "is reachable from beyond this machine without TLS: set tls-cert and tls-key, or behind-tls-proxy, or listen on 127.0.0.1")
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// model judges the endpoint of a model; nil when there is none. Goals and the
+// names of a schema go there, and so does a key: in the clear to this machine
+// only.
+func (j *judge) model(f Flags) *url.URL {
+	if f.ModelURL == "" {
+		if f.Model != "" {
+			j.say("model", "needs model-url: without an endpoint no model is asked")
+		}
+		if f.ModelKeyFile != "" {
+			j.say("model-key-file", "needs model-url: without an endpoint no key is sent")
+		}
+		return nil
+	}
+	if f.Model == "" {
+		j.say("model", "is missing: model-url needs the name of a model")
+	}
+	u, err := url.Parse(f.ModelURL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		j.say("model-url", "must be an address such as https://api.example.com/v1, without user, query or fragment")
+		return nil
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		j.say("model-url", "must be https: goals, names and the key would leave this machine in the clear")
+	}
+	return u
+}
+
+// loopback tells whether a host can only be this machine.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (j *judge) prefix(text string) (netip.Prefix, bool) {
