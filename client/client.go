@@ -170,6 +170,11 @@ func (c *Client) Bind(ctx context.Context, agent, kind string, b api.BindingRequ
 	return do[api.Skill](ctx, c, http.MethodPost, "/agents/"+agent+"/integrations/"+kind+"/bindings", b)
 }
 
+// AutoBind asks for a binding that serves a goal.
+func (c *Client) AutoBind(ctx context.Context, agent, kind string, r api.AutoBindRequest) (api.AutoBound, error) {
+	return do[api.AutoBound](ctx, c, http.MethodPost, "/agents/"+agent+"/integrations/"+kind+"/bindings/auto", r)
+}
+
 // Skill reads a skill.
 func (c *Client) Skill(ctx context.Context, agent, skill string) (api.Skill, error) {
 	return do[api.Skill](ctx, c, http.MethodGet, "/agents/"+agent+"/skills/"+skill, nil)

@@ -1,4 +1,4 @@
-// Package cli holds the commands: serve, keys, backup, audit, demo, version.
+// Package cli holds the commands: serve, bind, keys, backup, audit, demo, version.
 package cli
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -22,6 +23,7 @@ var version = "dev"
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Keys    keysCommand    `cmd:"" help:"Make, list and revoke API keys. Works beside a running service."`
+	Bind    bindCommand    `cmd:"" help:"Describe a goal, see the binding that a running service proposes, and keep it or not."`
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the store, without the master key."`
 	Audit   auditCommand   `cmd:"" help:"Prove that the audit trail was not changed."`
 	Demo    demoCommand    `cmd:"" help:"Start a private database with a demo company and walk through the product."`
@@ -31,6 +33,7 @@ type commands struct {
 // app is what every command gets.
 type app struct {
 	ctx context.Context
+	in  io.Reader
 	out io.Writer
 	err io.Writer
 	log *slog.Logger
@@ -67,7 +70,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "Run `flowyte --help` for the commands.")
 		return 2
 	}
-	a := &app{ctx: ctx, out: out, err: errOut, log: oplog.New(errOut, slog.LevelInfo)}
+	a := &app{ctx: ctx, in: os.Stdin, out: out, err: errOut, log: oplog.New(errOut, slog.LevelInfo)}
 	if err := cmd.Run(a); err != nil {
 		explain(errOut, err)
 		return 1
