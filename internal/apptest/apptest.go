@@ -37,7 +37,9 @@ type App struct {
 	Log    *Log
 	HTTP   *http.Client
 	Key    string // all scopes, organisation "acme"
-	t      testing.TB
+
+	connect func(*api.Credentials)
+	t       testing.TB
 }
 
 // Options change how the service is opened.
@@ -45,6 +47,8 @@ type Options struct {
 	Data  string         // an existing folder, to open a service again
 	Allow []netip.Prefix // nil admits loopback
 	Serve func(*serve.Options)
+	// Connect changes the credentials that Connected connects with.
+	Connect func(*api.Credentials)
 }
 
 // New opens a service with an organisation and a key, and closes it at the end
@@ -61,7 +65,7 @@ func New(t testing.TB, options ...Options) *App {
 	if o.Allow == nil {
 		o.Allow = []netip.Prefix{Loopback}
 	}
-	a := &App{Data: o.Data, Log: &Log{}, t: t, HTTP: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}}
+	a := &App{Data: o.Data, Log: &Log{}, connect: o.Connect, t: t, HTTP: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}}
 	a.Key = a.NewKey(t, "acme")
 	so := serve.Options{
 		Settings: config.Settings{Addr: "127.0.0.1:0", Data: o.Data, AllowTargets: o.Allow, TestsPerMinute: 10_000, MaxConnections: 1000},

@@ -69,7 +69,11 @@ func (a *App) Connected(t testing.TB, db *dbtest.Database, login privatedb.Login
 	t.Helper()
 	c := a.Client()
 	kind := string(db.Kind)
-	if _, err := c.Connect(t.Context(), kind, Credentials(db, login)); err != nil {
+	creds := Credentials(db, login)
+	if a.connect != nil {
+		a.connect(&creds)
+	}
+	if _, err := c.Connect(t.Context(), kind, creds); err != nil {
 		t.Fatalf("connect: %v", err)
 	}
 	if _, err := c.Discover(t.Context(), kind); err != nil {

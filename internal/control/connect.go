@@ -82,12 +82,18 @@ func (s *Service) viewIntegration(c store.Connection) api.Integration {
 	return v
 }
 
-// Test runs the six checks and stores nothing.
+// Test runs the six checks and stores nothing. What is wrong with the
+// credentials is a failed check, except for values of a form that no body may
+// have.
 func (s *Service) Test(ctx context.Context, p auth.Principal, kind schema.Kind, c api.Credentials) (api.TestResult, error) {
 	if err := s.tests.take(p.OrgID, s.now()); err != nil {
 		return api.TestResult{}, err
 	}
-	return s.test(ctx, kind, c, nil).Result, nil
+	report := s.test(ctx, kind, c, nil)
+	if f := report.Fault(); f != nil && f.Code == fault.InvalidRequest {
+		return api.TestResult{}, f
+	}
+	return report.Result, nil
 }
 
 // test runs the checks on credentials as they were typed. pins are the keys
