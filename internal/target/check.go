@@ -210,7 +210,12 @@ func (t *tester) connectWriter(ctx context.Context, driver Driver, guard *egress
 	if t.creds.WriteUser == t.creds.User {
 		return nil
 	}
-	session, _, err := openSession(ctx, driver, guard, t.creds, ForWrites)
+	creds := *t.creds
+	if creds.TLS.Mode == egress.Require {
+		// The first contact is over: the other password is for the same key.
+		creds.TLS.Pins = []egress.Pin{t.report.Pin}
+	}
+	session, _, err := openSession(ctx, driver, guard, &creds, ForWrites)
 	if f, ok := fault.As(err); ok {
 		return f.WithField("credentials.writeUser", "could not log in")
 	}

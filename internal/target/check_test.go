@@ -80,6 +80,19 @@ func TestReportOfAGoodDatabase(t *testing.T) {
 	}
 }
 
+// Under require the second user's password goes to the key that the first one
+// found, and to no other.
+func TestWriterIsPinned(t *testing.T) {
+	for mode, want := range map[egress.Mode][][]egress.Pin{egress.Require: {nil, {{7}}}, egress.VerifyFull: {nil, nil}} {
+		d, c := good(), verified(mode)
+		c.WriteUser = "w"
+		testOf(t, d, c)
+		if diff := cmp.Diff(want, d.pins); diff != "" {
+			t.Errorf("%s: %s", mode, diff)
+		}
+	}
+}
+
 func TestReports(t *testing.T) {
 	const skipped = " skipped"
 	reject := func(code fault.Code) func(context.Context, target.Purpose) error {

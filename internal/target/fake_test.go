@@ -25,6 +25,7 @@ type driver struct {
 
 	mu       sync.Mutex
 	attempts int
+	pins     [][]egress.Pin // of each attempt
 	opened   []*session
 	observed egress.Peer
 	identity string // "here" when it is empty
@@ -41,6 +42,7 @@ type driver struct {
 func (d *driver) Open(ctx context.Context, _ *egress.Guard, c *target.Credentials, p target.Purpose) (target.Session, error) {
 	d.mu.Lock()
 	d.attempts++
+	d.pins = append(d.pins, c.TLS.Pins)
 	d.mu.Unlock()
 	if c.TLS.Observe != nil && d.observed != (egress.Peer{}) {
 		c.TLS.Observe(d.observed)
