@@ -64,6 +64,11 @@ bench: build
 bench-discover:
 	$(GO) test -run '^$$' -bench Discover -benchtime 5x -timeout 30m ./internal/discover
 
+## eval-bind: goals against the bindings proposed for them, without a model (MISSES=1 shows every miss)
+.PHONY: eval-bind
+eval-bind:
+	$(GO) test ./internal/assist -count=1 -run 'TestGoals$$|TestCorpora' -v $(if $(MISSES),-misses)
+
 ## eval-search: the sample question sets against the search, where they are beside the tree
 .PHONY: eval-search
 eval-search:

@@ -68,9 +68,9 @@ func (s *Service) bindProposal(ctx context.Context, p auth.Principal, agent id.A
 		if !ours || n > mostNames || !fault.Is(err, fault.ToolNameTaken) {
 			return skill, err
 		}
-		short := name
-		for len(short) > countedName {
-			short = short[:strings.LastIndexByte(short, ' ')]
+		short := name[:min(len(name), countedName)]
+		if i := strings.LastIndexByte(short, ' '); len(short) < len(name) && i > 0 {
+			short = short[:i]
 		}
 		r.ToolName = fmt.Sprintf("%s %d", short, n)
 	}
