@@ -26,11 +26,12 @@ type (
 	Conversation string
 	Event        string // one step of a conversation
 	Activity     string // one change made through the control plane
+	Write        string // one write on a customer's database, from intent to end
 )
 
 // Of is any kind of id.
 type Of interface {
-	Org | Key | Connection | Agent | Skill | Version | Conversation | Event | Activity
+	Org | Key | Connection | Agent | Skill | Version | Conversation | Event | Activity | Write
 }
 
 // New makes an id of the kind asked for.
@@ -60,8 +61,10 @@ func prefixOf[T Of]() string {
 		return "cnv_"
 	case Event:
 		return "evt_"
-	default: // Activity, the last of the closed set Of
+	case Activity:
 		return "act_"
+	default: // Write, the last of the closed set Of
+		return "wrt_"
 	}
 }
 

@@ -19,6 +19,7 @@ func TestPrefixes(t *testing.T) {
 		{string(New[Conversation]()), "cnv_"},
 		{string(New[Event]()), "evt_"},
 		{string(New[Activity]()), "act_"},
+		{string(New[Write]()), "wrt_"},
 	}
 	for _, tt := range tests {
 		if !regexp.MustCompile(`^` + tt.prefix + `[0-9A-Za-z]{22}$`).MatchString(tt.got) {
