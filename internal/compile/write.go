@@ -226,6 +226,7 @@ func (c *compiler) values() []value {
 			continue
 		}
 		if slot, ok := c.source(f, a, at); ok {
+			slot.Column = f.Name
 			values = append(values, value{f, slot})
 		}
 	}

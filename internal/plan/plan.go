@@ -83,8 +83,11 @@ type Slot struct {
 	Const  string     `json:"const,omitempty"` // canonical text of a constant
 	// Variant picks one of the forms of the parameter's value (0…3), or
 	// AllVariants for a PostgreSQL array of them. Values without forms use 0.
-	Variant int       `json:"variant,omitempty"`
-	Type    ValueType `json:"type"`
+	Variant int `json:"variant,omitempty"`
+	// Column of Plan.Object that a write gives this value; "" for a value that
+	// is only compared.
+	Column string    `json:"column,omitempty"`
+	Type   ValueType `json:"type"`
 }
 
 // ValueType is what a value is judged against and bound as: the column's type.
@@ -153,6 +156,10 @@ type Param struct {
 	Required    bool        `json:"required"`
 	Description string      `json:"description,omitempty"`
 	CallerOnly  bool        `json:"callerOnly,omitempty"`
+	// Stored are the forms in which the column keeps telephone numbers, the
+	// most frequent first, as schema.Field.PhoneForms has them; nil when they
+	// are not known.
+	Stored []string `json:"stored,omitempty"`
 }
 
 // Result is one leaf of a row, in the order of the statement's columns.

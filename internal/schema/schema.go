@@ -209,6 +209,12 @@ type Field struct {
 
 	CanInsert bool `json:"canInsert,omitempty"`
 	CanUpdate bool `json:"canUpdate,omitempty"`
+
+	// PhoneForms are the shapes in which a column keeps telephone numbers, the
+	// most frequent first: every digit is a 9, but for zeros at the beginning,
+	// as in "(999) 999-9999" and "0099 99 9999999". They are learnt when a skill
+	// is bound; nil when they are not known.
+	PhoneForms []string `json:"phoneForms,omitempty"`
 }
 
 // Reasons why an index cannot serve an equality on its leading column.
