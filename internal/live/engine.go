@@ -3,12 +3,20 @@ package live
 import (
 	"sync"
 	"time"
+
+	"flowyte/internal/id"
 )
 
 // Options assemble an engine.
 type Options struct {
 	Recorder Recorder
 	Meter    Meter // nil counts nothing
+	// Journal keeps writes; nil serves none but those of drafts.
+	Journal Journal
+	// Suspend is told of a skill whose write found more than one row: it must
+	// not be used again until an operator has looked. It must not block. nil
+	// tells nobody.
+	Suspend func(org id.Org, agent id.Agent, skill id.Skill, reason string)
 	// MaxConversations bounds those in memory; 0 means 100,000.
 	MaxConversations int
 	// MaxPerOrg bounds the open ones of one organisation, so that none can
