@@ -89,6 +89,14 @@ var rows = []Def{
 	{ServerUnsupported, 422, "This server version is not supported", "The server is older than the oldest supported version.", "Use PostgreSQL 13 or newer, MySQL 9, or MariaDB 10.11 or newer.", false, info},
 	{ConnectionLost, 422, "The connection to the database was lost", "The server or the network ended the connection before the answer was complete.", "Try again; if it persists, look in the database server's log.", true, warn},
 
+	{AlreadyExists, 409, "There is such a row already", "A unique key of the table holds the same value already; nothing was written.", "Use another value, or update the row that is there.", false, info},
+	{ConstraintViolated, 422, "The database refused the values", "A rule of the table, such as a foreign key, a check or a trigger, refused the row; nothing was written.", "Compare the values with the table's constraints and triggers.", false, info},
+	{MoreThanOneRow, 422, "More than one row would have changed", "The statement met more than one row and was rolled back; nothing was written.", "Look for a unique index that is gone, or a trigger or rule that writes; then discover and publish again.", false, fatal},
+	{NoRow, 404, "No row was found", "The update met no row and was rolled back; nothing was written.", "Check the key, and whether the row belongs to the caller.", false, info},
+	{NotWritten, 422, "The row was not written", "The database accepted the statement and wrote no such row, as a trigger or rule may have it; nothing was written.", "Look at the triggers and rules of the table.", false, warn},
+	{RowLocked, 422, "The row is in use", "Another transaction holds the row and did not let go in time; nothing was written.", "Try again shortly.", true, info},
+	{CommitUnknown, 422, "It is not known whether the write took effect", "The database did not answer the COMMIT. The service asks it for the outcome.", "Do not repeat the write before its outcome is known; `flowyte journal` lists what is open.", false, fatal},
+
 	{NotConnected, 404, "Not connected", "The organisation has no connection of this kind.", "Connect with POST /integrations/{kind}/connect.", false, info},
 	{NotDiscovered, 404, "Not discovered", "The schema has not been discovered yet.", "Run POST /integrations/{kind}/discover first.", false, info},
 	{ScriptInvalid, 422, "A name cannot be used in the script", "A name is not legal on this kind of database.", "Correct the names listed in `errors`.", false, info},
@@ -113,6 +121,8 @@ var rows = []Def{
 
 	{UnknownTool, 404, "Unknown tool", "The conversation's version has no tool of that name.", "Use one of the tools that the conversation listed when it began.", false, info},
 	{ConversationEnded, 409, "The conversation has ended", "An ended conversation takes no more calls.", "Start a new conversation.", false, info},
+	{WriteNotOpen, 409, "The write has ended", "The journal holds another end of this write already.", "See `flowyte journal --all`.", false, warn},
+	{WriteNotUnknown, 409, "The write's end is not unknown", "The end of this write is known, or the service is still finding it out.", "See `flowyte journal --all`; a write that is open stays so until its database can be asked.", false, info},
 	{ToolCallIDReused, 409, "The toolCallId belongs to another call", "The same toolCallId was used with other arguments or another tool.", "Use a new toolCallId for a new call.", false, info},
 	{TooManyOpen, 503, "Too many open conversations", "The service holds as many open conversations as it can.", "End conversations that are over, then try again.", true, warn},
 	{ToolCallInProgress, 409, "The tool call is still running", "The same toolCallId is being worked on.", "Ask again in a moment with GET /conversations/{id}/tool-calls/{toolCallId}.", true, debug},

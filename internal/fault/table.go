@@ -103,6 +103,15 @@ const (
 	ServerUnsupported   Code = "server_unsupported"
 	ConnectionLost      Code = "connection_lost"
 
+	// What became of a write.
+	AlreadyExists      Code = "already_exists"
+	ConstraintViolated Code = "constraint_violated"
+	MoreThanOneRow     Code = "more_than_one_row"
+	NoRow              Code = "no_row"
+	NotWritten         Code = "not_written"
+	RowLocked          Code = "row_locked"
+	CommitUnknown      Code = "commit_unknown"
+
 	// Integrations and scoping.
 	NotConnected      Code = "not_connected"
 	NotDiscovered     Code = "not_discovered"
@@ -131,6 +140,8 @@ const (
 	UnknownTool        Code = "unknown_tool"
 	ConversationEnded  Code = "conversation_ended"
 	ToolCallIDReused   Code = "tool_call_id_reused"
+	WriteNotOpen       Code = "write_not_open"
+	WriteNotUnknown    Code = "write_not_unknown"
 	TooManyOpen        Code = "too_many_conversations"
 	ToolCallInProgress Code = "tool_call_in_progress"
 )

@@ -43,6 +43,11 @@ type Plan struct {
 	Statement string `json:"statement"`
 	Slots     []Slot `json:"slots"`
 
+	// Check finds the row of a write on the MySQL family, where a lost COMMIT
+	// can be resolved by nothing but the row itself. It is nil elsewhere, and
+	// where an insert's key is made by the server and cannot be learnt.
+	Check *Check `json:"check,omitempty"`
+
 	// Params are what the caller of the tool supplies, in order of appearance.
 	Params  []Param  `json:"params"`
 	Results []Result `json:"results"`
@@ -88,6 +93,15 @@ type Slot struct {
 	// is only compared.
 	Column string    `json:"column,omitempty"`
 	Type   ValueType `json:"type"`
+}
+
+// Check selects the written columns of a write's row by its key, inside the
+// transaction and again when its COMMIT was lost.
+type Check struct {
+	Statement string `json:"statement"`
+	// Slots are the places in the plan's slots, counted from 1, whose values
+	// fill the placeholders; 0 is the id that the server gave an insert.
+	Slots []int `json:"slots"`
 }
 
 // ValueType is what a value is judged against and bound as: the column's type.

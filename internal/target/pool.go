@@ -110,10 +110,7 @@ func (p *pool) put(res *puddle.Resource[*member]) {
 func (p *pool) run(ctx context.Context, res *puddle.Resource[*member], pl *plan.Plan, args []Value, sink RowSink) (rows int, err error) {
 	m := res.Value()
 	if m.identity != pl.Identity {
-		if end := m.opened.Add(strangerLife); end.Before(m.expires) {
-			m.expires = end
-		}
-		p.put(res)
+		p.stranger(res)
 		return 0, fault.New(fault.IdentityChanged)
 	}
 	err = m.run(ctx, pl, args, sink)
@@ -121,6 +118,16 @@ func (p *pool) run(ctx context.Context, res *puddle.Resource[*member], pl *plan.
 	p.learn(m, err)
 	p.put(res)
 	return rows, err
+}
+
+// stranger ends the use of a session that leads to another database than the
+// statement was compiled for.
+func (p *pool) stranger(res *puddle.Resource[*member]) {
+	m := res.Value()
+	if end := m.opened.Add(strangerLife); end.Before(m.expires) {
+		m.expires = end
+	}
+	p.put(res)
 }
 
 // learn draws conclusions about the other sessions from what happened on one.

@@ -93,6 +93,15 @@ type Session interface {
 	// then broken.
 	Run(ctx context.Context, p *plan.Plan, args []Value, sink RowSink) error
 
+	// Write executes a frozen insert or update in a transaction of its own and
+	// commits it when exactly one row was written; see Database.Write. A
+	// deadlock is tried once more here, a lost session is not. On expiry of ctx
+	// before COMMIT is sent the write is rolled back, and stopped on the server
+	// through the egress guard; the session may then be broken.
+	Write(ctx context.Context, p *plan.Plan, args []Value, sink RowSink, executed func(Evidence) error) error
+	// Resolve asks what became of a write; see Database.Resolve.
+	Resolve(ctx context.Context, p *plan.Plan, e Evidence) (Fate, error)
+
 	// Explain prepares the statement and asks the server for its plan without
 	// running it.
 	Explain(ctx context.Context, p *plan.Plan) (*Explanation, error)
