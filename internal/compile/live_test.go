@@ -276,7 +276,7 @@ func (c *testCase) call(t *testing.T, p *plan.Plan) (values []target.Value, chec
 		System    map[string]string          `json:"system"`
 	}
 	c.decode(t, "call.json", &args, true)
-	texts, formats := map[string]string{}, map[string]plan.ParamFormat{}
+	texts, params := map[string]string{}, map[string]*plan.Param{}
 	for i := range p.Params {
 		q := &p.Params[i]
 		raw, given := args.Arguments[q.Name]
@@ -287,7 +287,7 @@ func (c *testCase) call(t *testing.T, p *plan.Plan) (values []target.Value, chec
 		if !judged {
 			t.Fatalf("%s is not %s", q.Name, want)
 		}
-		texts[q.Name], formats[q.Name] = text, q.Format
+		texts[q.Name], params[q.Name] = text, q
 	}
 	values = make([]target.Value, len(p.Slots))
 	for i := range p.Slots {
@@ -304,9 +304,9 @@ func (c *testCase) call(t *testing.T, p *plan.Plan) (values []target.Value, chec
 			if v.Null = !given; !given {
 				continue
 			}
-			forms, _ := plan.Forms(formats[s.Name], text, args.Country)
+			forms, _ := params[s.Name].Forms(text, args.Country)
 			switch {
-			case formats[s.Name] == plan.Plain:
+			case params[s.Name].Format == plan.Plain:
 				v.Text = text
 			case s.Variant == plan.AllVariants:
 				v.All = forms[:]

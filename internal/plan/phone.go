@@ -62,8 +62,8 @@ type phone struct {
 const maxPhone = 40
 
 func parsePhone(text, country string) (phone, bool) {
-	text = strings.TrimSpace(text)
-	if len(text) > maxPhone || !phoneCharacters(text) {
+	text, ok := bareNumber(strings.TrimSpace(text))
+	if !ok || len(text) > maxPhone || !phoneCharacters(text) {
 		return phone{}, false
 	}
 	country = strings.ToUpper(country)
@@ -77,6 +77,29 @@ func parsePhone(text, country string) (phone, bool) {
 		return phone{e164: text}, true
 	}
 	return phone{}, false
+}
+
+// bareNumber takes a tel: URI apart, which is how telephone systems hand numbers
+// on: tel:+12065550142;verstat=passed. Where the number is local, its
+// phone-context says which country code goes before it.
+func bareNumber(text string) (string, bool) {
+	const scheme = "tel:"
+	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
+		return text, true
+	}
+	number, parameters, _ := strings.Cut(text[len(scheme):], ";")
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		switch strings.ToLower(name) {
+		case "ext", "isub":
+			return "", false // a line behind the number, which no column holds
+		case "phone-context":
+			if strings.HasPrefix(value, "+") && !strings.HasPrefix(number, "+") {
+				number = value + number
+			}
+		}
+	}
+	return number, true
 }
 
 func sameCountry(n *phonenumbers.PhoneNumber, country string) bool {
