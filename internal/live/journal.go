@@ -37,9 +37,13 @@ type Intent struct {
 	Object       schema.ColumnRef // without a column
 	ToolCallID   string
 	Tool         string
-	PlanDigest   string
-	Arguments    string // canonical, as two calls of a tool are compared
-	At           time.Time
+	// Plan is the frozen statement. It is kept beside the write, since versions
+	// go with their agent and drafts change. In a Written it is nil when it is
+	// lost, which leaves a write with evidence unknown.
+	Plan       *plan.Plan
+	PlanDigest string
+	Arguments  string // canonical, as two calls of a tool are compared
+	At         time.Time
 }
 
 // Ending is what became of a write, for good. A Fate of unknown is final, too:
@@ -55,9 +59,6 @@ type Ending struct {
 // Written is a write as the journal knows it, for Restore and Resume.
 type Written struct {
 	Intent
-	// Plan is what Resolve needs of the statement; nil when it is lost, which
-	// leaves a write with evidence unknown.
-	Plan     *plan.Plan
 	Evidence *target.Evidence // nil: COMMIT was never sent
 	Result   []byte           // that came with the evidence
 	Ending   *Ending          // nil: open
