@@ -118,6 +118,7 @@ var rows = []Def{
 	{RoleCannotWrite, 422, "The database role lacks the right to write", "The role that writes use has no INSERT or UPDATE on this table.", "Run the write script of GET /integrations/{kind}/sql/scripts for this table.", false, info},
 	{ValueInvalid, 422, "A value is not acceptable", "One or more values have the right form but cannot be used.", "Correct the fields listed in `errors`.", false, info},
 	{SkillUnavailable, 422, "The skill cannot be used now", "The skill depends on something that is blocked, gone or not connected.", "See the skill's statusReason.", false, info},
+	{VerificationRejected, 422, "The caller verification was rejected", "Callers cannot be verified this way; `findings` lists everything that is wrong with it.", "Apply the fix of each finding and send the whole configuration again.", false, info},
 
 	{UnknownTool, 404, "Unknown tool", "The conversation's version has no tool of that name.", "Use one of the tools that the conversation listed when it began.", false, info},
 	{ConversationEnded, 409, "The conversation has ended", "An ended conversation takes no more calls.", "Start a new conversation.", false, info},
@@ -126,4 +127,5 @@ var rows = []Def{
 	{ToolCallIDReused, 409, "The toolCallId belongs to another call", "The same toolCallId was used with other arguments or another tool.", "Use a new toolCallId for a new call.", false, info},
 	{TooManyOpen, 503, "Too many open conversations", "The service holds as many open conversations as it can.", "End conversations that are over, then try again.", true, warn},
 	{ToolCallInProgress, 409, "The tool call is still running", "The same toolCallId is being worked on.", "Ask again in a moment with GET /conversations/{id}/tool-calls/{toolCallId}.", true, debug},
+	{VerificationNotOffered, 409, "This conversation does not verify callers this way", "The version that the conversation began with verifies its callers in another way, or not at all.", "Send `fields` where the method is verifier_skill and `asserted` where it is asserted; see GET /agents/{agentId}/caller-verification.", false, info},
 }

@@ -135,6 +135,8 @@ const (
 	RoleCannotWrite    Code = "role_cannot_write"
 	ValueInvalid       Code = "value_invalid"
 	SkillUnavailable   Code = "skill_unavailable"
+	// How callers prove who they are.
+	VerificationRejected Code = "verification_rejected"
 
 	// Conversations.
 	UnknownTool        Code = "unknown_tool"
@@ -144,6 +146,8 @@ const (
 	WriteNotUnknown    Code = "write_not_unknown"
 	TooManyOpen        Code = "too_many_conversations"
 	ToolCallInProgress Code = "tool_call_in_progress"
+	// The conversation's version verifies in another way, or not at all.
+	VerificationNotOffered Code = "verification_not_offered"
 )
 
 // Lookup is the row of a code. ok is false for a code that is not in the table.

@@ -26,7 +26,9 @@ type judged struct {
 	values []argument
 	// canonical is the same as one string, for comparing calls of one tool.
 	canonical string
-	room      [4]argument
+	// subject is of the verified caller, "" for a tool that does not ask for it.
+	subject string
+	room    [4]argument
 }
 
 // argument is a value in canonical text, or given false.
@@ -100,7 +102,7 @@ func (c *Conversation) read(p *plan.Param, said []byte, isJSON bool) (v argument
 	if v, wanted = judgeOne(p, said, isJSON, c.Version); wanted != "" {
 		return v, wanted
 	}
-	forms, _ := plan.Forms(p.Format, v.text, c.Version.Country)
+	forms, _ := p.Forms(v.text, c.Version.Country)
 	v.forms = &forms
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,6 +194,12 @@ func (j *judged) fill(p *plan.Plan, out []target.Value) (values []target.Value, 
 				return nil, false
 			}
 			out = append(out, j.values[at].slot(slot))
+		case plan.FromSubject:
+			v, ok := subjectFor(slot, j.subject)
+			if !ok {
+				return nil, false
+			}
+			out = append(out, target.Value{Text: v})
 		default:
 			return nil, false
 		}

@@ -35,8 +35,14 @@ func (e *Engine) Call(ctx context.Context, c *Conversation, r Request) (*Answer,
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 
-	k := call{e: e, c: c, t: t, id: r.ToolCallID, token: r.ConfirmationToken, began: began}
+	k := call{e: e, c: c, t: t, id: r.ToolCallID, token: r.ConfirmationToken, began: began, who: c.identify(t, began)}
 	complaints := c.judge(t, r.Args, &k.args)
+	if complaints == nil && k.who.unverified {
+		// Nothing is recorded of such a call, and nothing recorded is repeated to
+		// somebody who is not verified.
+		return k.finish(nil, k.answer(ctx)), nil
+	}
+	k.args.ownedBy(k.who.subject)
 	for {
 		mine, earlier, err := k.claim(complaints)
 		switch {
@@ -62,6 +68,7 @@ type call struct {
 	id    string
 	token string
 	args  judged
+	who   identity
 	began time.Time
 }
 
@@ -76,7 +83,11 @@ func (k *call) claim(complaints []Complaint) (mine, earlier *execution, err erro
 	}
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
-	return k.c.memory.claim(&k.e.answers, k.id, k.t, args)
+	mine, earlier, err = k.c.memory.claim(&k.e.answers, k.id, k.t, args)
+	if mine != nil {
+		mine.subject = k.who.subject
+	}
+	return mine, earlier, err
 }
 
 // replay gives the answer of the earlier call under this id, waiting for it
@@ -120,8 +131,8 @@ func (k *call) answer(ctx context.Context) *Answer {
 	if !k.mayLookUp() {
 		return &Answer{Outcome: Refused, Reason: reasonLookups}
 	}
-	if needsIdentity(k.t) {
-		return &Answer{Outcome: VerificationRequired}
+	if k.who.unverified {
+		return &Answer{Outcome: VerificationRequired, Reason: k.who.reason}
 	}
 	giveBack := func() {}
 	if k.t.RequiresConfirmation {
@@ -203,6 +214,7 @@ func (k *call) ask(ctx context.Context, conn *Connection) *Answer {
 	}
 	j.ctx, j.conn, j.tool, j.values = ctx, conn, k.t, values
 	j.shape.begin(k.t, k.c.Version.Location)
+	j.sink = &j.shape
 	k.e.workers.start(j)
 	if !j.await() {
 		return &Answer{Outcome: TimedOut, Reason: reasonOf(ctx), Err: errStuck}

@@ -45,6 +45,8 @@ type Conversation struct {
 	lookups       []lookup
 	confirmations []confirmation
 	readings      readings
+	verified      verified
+	failures      int // verifications that did not succeed
 }
 
 // Start opens a conversation on a version. Of the caller's values those that
@@ -205,7 +207,9 @@ type Record struct {
 	Metadata  map[string]string
 	// Known are the caller's own values: personal data, to be sealed at rest.
 	Known map[string]string
-	Seq   int64
+	// FailedVerifications count against the version's MaxAttempts.
+	FailedVerifications int
+	Seq                 int64
 }
 
 // Record is a copy of the conversation's present state.
@@ -215,7 +219,7 @@ func (c *Conversation) Record() Record {
 	return Record{
 		ID: c.ID, Org: c.Version.Org, Agent: c.Version.Agent, VersionID: c.Version.ID, Version: c.Version.Number,
 		Draft: c.Version.Draft, Channel: c.Channel, StartedAt: c.StartedAt, EndedAt: c.endedAt, LastUsed: c.lastUsed,
-		Calls: c.calls, Outcomes: maps.Clone(c.outcomes), Metadata: c.Metadata, Known: c.known, Seq: c.seq,
+		Calls: c.calls, Outcomes: maps.Clone(c.outcomes), Metadata: c.Metadata, Known: c.known, Seq: c.seq, FailedVerifications: c.failures,
 	}
 }
 
@@ -228,7 +232,7 @@ func (e *Engine) Restore(r Record, v *Version) bool {
 	}
 	c := &Conversation{
 		ID: r.ID, Version: v, Channel: r.Channel, StartedAt: r.StartedAt, Metadata: r.Metadata, known: r.Known,
-		lastUsed: r.LastUsed, seq: r.Seq, calls: r.Calls, outcomes: maps.Clone(r.Outcomes),
+		lastUsed: r.LastUsed, seq: r.Seq, calls: r.Calls, outcomes: maps.Clone(r.Outcomes), failures: r.FailedVerifications,
 	}
 	if c.outcomes == nil {
 		c.outcomes = map[string]int{}

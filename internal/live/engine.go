@@ -31,6 +31,7 @@ type Engine struct {
 	published     published
 	conversations conversations
 	answers       budget
+	brake         brake
 	recorder      Recorder
 	meter         Meter
 	drift         drift

@@ -26,7 +26,10 @@ type Event struct {
 const (
 	eventStarted = "conversation.started"
 	eventCalled  = "tool.called"
-	eventEnded   = "conversation.ended"
+	// The caller of a conversation proved who they are, or did not.
+	eventVerified    = "caller.verified"
+	eventNotVerified = "caller.not_verified"
+	eventEnded       = "conversation.ended"
 )
 
 // Recorder keeps what happened. Its methods do not block for our own store.
@@ -82,6 +85,33 @@ func (e *Engine) record(c *Conversation, kind string, payload []byte) bool {
 		c.seq--
 	}
 	return kept
+}
+
+// recordVerification hands over what came of a verification; no value is in it.
+// Called with c.mu held.
+func (e *Engine) recordVerification(c *Conversation, v *Verification, a *VerificationAnswer) bool {
+	kind := eventNotVerified
+	if a.Outcome == OK {
+		kind = eventVerified
+	}
+	b := make([]byte, 0, 256)
+	if t := v.Verifier; t == nil {
+		b = append(b, `{"method":"asserted"`...)
+	} else {
+		b = append(b, `{"method":"verifier_skill","skillId":`...)
+		b = appendExact(b, string(t.Skill))
+		b = append(b, `,"planDigest":`...)
+		b = appendExact(b, t.PlanDigest)
+	}
+	b = append(b, `,"outcome":`...)
+	b = appendExact(b, string(a.Outcome))
+	if a.Reason != "" {
+		b = append(b, `,"reason":`...)
+		b = appendExact(b, a.Reason)
+	}
+	b = append(b, `,"attemptsLeft":`...)
+	b = strconv.AppendInt(b, int64(a.AttemptsLeft), 10)
+	return e.record(c, kind, append(b, '}'))
 }
 
 // called is the payload of a tool call: who answered what kind of answer, and

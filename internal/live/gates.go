@@ -129,8 +129,7 @@ func summary(t *Tool, j *judged) string {
 	return b.String()
 }
 
-// needsIdentity tells whether the caller must be verified first. Nothing in
-// this process verifies callers, so that such a tool stays shut.
+// needsIdentity tells whether the caller must be verified first.
 func needsIdentity(t *Tool) bool { return t.RequiresVerifiedIdentity || t.Plan.OwnedBy }
 
 // served tells whether the plan is one that this package runs: a read.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"flowyte/internal/fault"
+	"flowyte/internal/plan"
 )
 
 // What is kept for replay. A read that is asked again after its answer was
@@ -23,6 +24,7 @@ type execution struct {
 	toolCallID string
 	tool       *Tool
 	args       string // canonical
+	subject    string // of the caller whose own rows it asked for, "" for anybody's
 	answer     *Answer
 	// done is closed when the call ends; made when somebody waits for it.
 	done  chan struct{}
@@ -149,6 +151,10 @@ func (e *Engine) Late(ctx context.Context, c *Conversation, toolCallID string) (
 	}
 	if reason := e.published.load().withdrawn(c.keyOf(x.tool), x.tool); reason != "" {
 		return &Answer{ToolCallID: toolCallID, Tool: a.Tool, Outcome: Unavailable, Reason: reason}, nil
+	}
+	// A late result of a write says that it was done, and nothing of anybody.
+	if who := c.identify(x.tool, e.now()); x.tool.Plan.Action == plan.Read && (who.unverified || who.subject != x.subject) {
+		return &Answer{ToolCallID: toolCallID, Tool: a.Tool, Outcome: VerificationRequired, Reason: who.reason}, nil
 	}
 	return a.asReplay(), nil
 }

@@ -36,7 +36,9 @@ type Version struct {
 	Draft    bool
 	Channels []string // that the agent serves
 	Tools    []*Tool
-	byName   map[string]*Tool
+	// Verification is how callers prove who they are, nil for not at all.
+	Verification *Verification
+	byName       map[string]*Tool
 }
 
 // NewVersion prepares a version's tools for serving.
@@ -48,6 +50,9 @@ func NewVersion(v Version) *Version {
 	for _, t := range v.Tools {
 		t.prepare()
 		v.byName[t.Name] = t
+	}
+	if v.Verification != nil {
+		v.Verification = v.Verification.prepared()
 	}
 	return &v
 }

@@ -29,7 +29,8 @@ type job struct {
 	conn   *Connection
 	tool   *Tool
 	values []target.Value
-	shape  shaper
+	sink   target.RowSink // of the rows
+	shape  shaper         // the sink of a tool call
 	stats  target.Stats
 	err    error
 
@@ -49,7 +50,7 @@ func newJob() *job { return &job{done: make(chan struct{}, 1)} }
 // forget lets go of what the job points to.
 func (j *job) forget() {
 	clear(j.values)
-	j.ctx, j.conn, j.tool, j.values, j.err = nil, nil, nil, j.values[:0], nil
+	j.ctx, j.conn, j.tool, j.values, j.sink, j.err = nil, nil, nil, j.values[:0], nil, nil
 	j.stats = target.Stats{}
 	j.state.Store(running)
 }
@@ -72,7 +73,7 @@ func (j *job) execute() {
 			j.err = &panicked{v, debug.Stack()}
 		}
 	}()
-	j.stats, j.err = j.conn.Runner.Run(j.ctx, j.tool.Plan, j.values, &j.shape)
+	j.stats, j.err = j.conn.Runner.Run(j.ctx, j.tool.Plan, j.values, j.sink)
 }
 
 // end hands the job back, unless nobody waits any more.
