@@ -241,8 +241,13 @@ func (s *Service) readCatalog(ctx context.Context, c store.Connection, progress 
 	if !ok {
 		return nil, fault.New(fault.CredentialCorrupt)
 	}
+	done, err := s.discoveries.take(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	var db *schema.Database
-	err := pool.WithSession(ctx, target.ForCatalog, func(session target.Session) error {
+	err = pool.WithSession(ctx, target.ForCatalog, func(session target.Session) error {
 		var err error
 		db, err = discover.Discover(ctx, session, c.Kind, discover.Options{Server: session.Server(), At: s.now().UTC(), Progress: progress})
 		return err

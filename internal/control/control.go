@@ -58,7 +58,8 @@ type Service struct {
 	now     func() time.Time
 	tests   testLimits
 
-	catalogs catalogs
+	discoveries turns
+	catalogs    catalogs
 	// publishing serialises what changes the published table, so that it is
 	// built from one state.
 	publishing sync.Mutex
@@ -75,9 +76,10 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, keys: o.Keys, log: o.Log, model: o.Model, now: o.Now,
-		tests:    testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
-		catalogs: catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
-		table:    &live.Table{},
+		tests:       testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
+		discoveries: turns{busy: map[id.Connection]chan struct{}{}},
+		catalogs:    catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
+		table:       &live.Table{},
 	}
 }
 

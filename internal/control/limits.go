@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -46,6 +47,39 @@ func (l *testLimits) forget(now time.Time) {
 	for org, t := range l.byOrg {
 		if now.Sub(t.used) > time.Minute {
 			delete(l.byOrg, org)
+		}
+	}
+}
+
+// turns lets one discovery of a connection go on at a time: each may keep a
+// whole catalogue in memory, of which an organisation needs one.
+type turns struct {
+	mu   sync.Mutex
+	busy map[id.Connection]chan struct{} // closed when the turn is over
+}
+
+// take waits for a turn and gives the function that ends it. The error is the
+// fault database_busy, when ctx ends before.
+func (l *turns) take(ctx context.Context, c id.Connection) (done func(), err error) {
+	for {
+		l.mu.Lock()
+		others, taken := l.busy[c]
+		if !taken {
+			mine := make(chan struct{})
+			l.busy[c] = mine
+			l.mu.Unlock()
+			return func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				delete(l.busy, c)
+				close(mine)
+			}, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-others:
+		case <-ctx.Done():
+			return nil, fault.Wrap(fault.DatabaseBusy, ctx.Err())
 		}
 	}
 }

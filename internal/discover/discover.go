@@ -12,6 +12,7 @@ package discover
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,7 @@ type Options struct {
 // something that cannot be one.
 func Discover(ctx context.Context, q Querier, kind schema.Kind, opt Options) (*schema.Database, error) {
 	db := &schema.Database{Kind: kind, Server: opt.Server, DiscoveredAt: opt.At}
-	return read(&reader{ctx: ctx, q: q, progress: opt.Progress, strings: map[string]string{}}, db, nil)
+	return read(newReader(ctx, q, opt), db, nil)
 }
 
 // Used reads only the named objects, as far as they are there, and of these
@@ -62,7 +63,7 @@ func Used(ctx context.Context, q Querier, kind schema.Kind, opt Options, objects
 	if objects == nil {
 		objects = []schema.ColumnRef{}
 	}
-	return read(&reader{ctx: ctx, q: q, progress: opt.Progress, strings: map[string]string{}}, db, objects)
+	return read(newReader(ctx, q, opt), db, objects)
 }
 
 // read fills db with the wanted objects, nil for all.
@@ -117,6 +118,41 @@ type reader struct {
 	// strings keeps one copy of what a catalogue repeats a thousand times:
 	// types, collations, names of columns.
 	strings map[string]string
+	// left is how much the server may still tell, in the measure of maxTold.
+	left int
+}
+
+// A server can tell of tables without end, all of which would be kept. maxTold
+// bounds the text of all queries together and perRow what a row costs beside
+// its text: enough for half a million columns.
+const (
+	maxTold = 256 << 20
+	perRow  = 256
+)
+
+func newReader(ctx context.Context, q Querier, opt Options) *reader {
+	return &reader{ctx: ctx, q: q, progress: opt.Progress, strings: map[string]string{}, left: maxTold}
+}
+
+var errToldTooMuch = errors.New("discover: a catalogue larger than any that is real")
+
+// take counts a row.
+func (r *reader) take(values []any) error {
+	r.left -= perRow
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			r.left -= len(v)
+		case []string:
+			for _, s := range v {
+				r.left -= len(s)
+			}
+		}
+	}
+	if r.left < 0 {
+		return fault.Wrap(fault.ProtocolError, errToldTooMuch)
+	}
+	return nil
 }
 
 func (r *reader) run(stages []stage) error {
@@ -131,6 +167,9 @@ func (r *reader) all(stages []stage) error {
 		r.tell(s.name, i, len(stages))
 		c := &cells{reader: r}
 		err := r.q.Select(r.ctx, s.text, s.args, func(values []any) error {
+			if err := r.take(values); err != nil {
+				return err
+			}
 			c.values, c.err = values, nil
 			if err := s.row(c); err != nil {
 				return err

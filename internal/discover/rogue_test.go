@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"flowyte/internal/discover"
 	"flowyte/internal/fault"
@@ -63,6 +64,35 @@ func TestAnyAnswerIsSurvived(t *testing.T) {
 			rt.Fatalf("error %v", err)
 		}
 	})
+}
+
+// endless answers every query with rows without end.
+type endless struct{ cells []any }
+
+func (e endless) Select(ctx context.Context, _ string, _ []any, row func(cells []any) error) error {
+	for ctx.Err() == nil {
+		if err := row(e.cells); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// TestEndlessCatalogue: a server that tells of objects without end is given up
+// while what it told still fits into memory.
+func TestEndlessCatalogue(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for name, cells := range map[string][]any{"rows": {}, "text": {long}} {
+		for _, kind := range []schema.Kind{schema.Postgres, schema.MySQL} {
+			padded := append(append([]any{}, cells...), make([]any, 30)...)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			_, err := discover.Discover(ctx, endless{padded}, kind, discover.Options{})
+			cancel()
+			if !fault.Is(err, fault.ProtocolError) || fault.Cause(err) == nil {
+				t.Errorf("%s, %s: %v (%v)", kind, name, err, fault.Cause(err))
+			}
+		}
+	}
 }
 
 func TestErrorsAndStages(t *testing.T) {

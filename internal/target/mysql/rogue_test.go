@@ -260,7 +260,7 @@ func TestResults(t *testing.T) {
 	}
 	one := func(p *peer) { p.prepared(1, 0) }
 	row := func(cells ...byte) []byte { return append([]byte{0, 0}, cells...) }
-	whole, long := definition(8), append(definition(8), make([]byte, 8<<10)...)
+	whole, long := definition(8), append(definition(8), make([]byte, 5<<10)...)
 	for name, c := range map[string]script{
 		"good":                      {one, sends([]byte{1}, whole, row(1, 0, 0, 0, 0, 0, 0, 0), end), "", 0},
 		"prepare of 5 bytes":        {sends([]byte{0, 1, 0, 0, 0}), nil, fault.ProtocolError, 0},
@@ -278,6 +278,7 @@ func TestResults(t *testing.T) {
 		"2^63 columns":              {one, sends(count(1 << 63)), fault.ProtocolError, 0},
 		"columns and more":          {one, sends([]byte{1, 2}), fault.ProtocolError, 0},
 		"definition cut short":      {one, sends([]byte{1}, whole[:9], end), fault.ProtocolError, 0},
+		"endless name":              {one, sends([]byte{1}, append(definition(8), make([]byte, 8<<10)...), row(1, 0, 0, 0, 0, 0, 0, 0), end), fault.ProtocolError, 0},
 		"empty definition":          {one, func(p *peer) { p.send(1); p.header(0); p.silence() }, fault.ProtocolError, 0},
 		"row cut short":             {one, sends([]byte{1}, whole, row(1, 0), end), fault.ProtocolError, 0},
 		"row without values":        {one, sends([]byte{1}, whole, []byte{0}, end), fault.ProtocolError, 0},

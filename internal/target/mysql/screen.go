@@ -21,6 +21,9 @@ const (
 	maxLoginPackets = 8
 	// maxColumns is what a table can have, and twice over for a join.
 	maxColumns = 2 * 4096
+	// maxDefinition bounds one definition: five names of 256 characters at most
+	// and a few fixed fields. The driver keeps those of prepared statements.
+	maxDefinition = 6 << 10
 	// prefix is how much of a packet is looked at: the longest fields that
 	// decide are two long integers and a status.
 	prefix = 64
@@ -134,8 +137,11 @@ func (s *screen) next() error {
 		return err
 	}
 	length, limit := packetLength(header), maxPacket
-	if s.stage == login {
+	switch s.stage {
+	case login:
 		limit = maxLoginPacket
+	case definitions:
+		limit = maxDefinition
 	}
 	if length == 0 || length > limit {
 		return violation("a packet of %d bytes", length)

@@ -17,9 +17,11 @@ const (
 	maxGreeting = 64 << 10
 	// maxGreetings bounds how many there are.
 	maxGreetings = 256
-	// maxStatuses bounds the ParameterStatus messages of a session's whole
-	// life: the driver keeps the latest of each name for as long.
+	// maxStatuses and maxStatus bound the ParameterStatus messages of a
+	// session's whole life, in number and in bytes of each: the driver keeps
+	// the latest of each name for as long.
 	maxStatuses = 1024
+	maxStatus   = 4 << 10
 	// maxIterations bounds the work that a server may ask of us to prove the
 	// password, about 50 ms. PostgreSQL's default is 4096.
 	maxIterations = 100_000
@@ -107,8 +109,7 @@ func (s *screen) admit(kind byte, body []byte) error {
 	case 'R':
 		return s.authentication(body)
 	case 'S':
-		s.statuses++
-		return nil
+		return s.status(len(body))
 	case 'Z':
 		s.judge = false
 		s.header, s.have = [5]byte{}, 0
@@ -117,6 +118,14 @@ func (s *screen) admit(kind byte, body []byte) error {
 		return nil
 	}
 	return violation("message %q before ready", kind)
+}
+
+// status counts a parameter report.
+func (s *screen) status(length int) error {
+	if s.statuses++; s.statuses > maxStatuses || length > maxStatus {
+		return violation("too many parameter reports, or one of %d bytes", length)
+	}
+	return nil
 }
 
 func (s *screen) authentication(body []byte) error {
@@ -132,6 +141,10 @@ func (s *screen) authentication(body []byte) error {
 			}
 		}
 	case authSASLContinue:
+		if s.challenged {
+			// Each challenge costs us the iterations anew.
+			return violation("a second challenge")
+		}
 		s.challenged = true
 		return affordable(data)
 	case authSASLFinal:
@@ -188,8 +201,8 @@ func (s *screen) follow(p []byte) error {
 		}
 		s.body = int(length) - 4
 		if s.header[0] == 'S' {
-			if s.statuses++; s.statuses > maxStatuses {
-				return violation("too many parameter reports")
+			if err := s.status(s.body); err != nil {
+				return err
 			}
 		}
 	}

@@ -129,6 +129,11 @@ func (s *Session) prepare(ctx context.Context, p *plan.Plan) (*statement, error)
 		}
 		return nil, err
 	}
+	for i := range description.Fields {
+		// Nobody asks for the names, and they would be kept with the session,
+		// at whatever length the server likes.
+		description.Fields[i].Name = ""
+	}
 	st.description = description
 	s.statements[p.Statement] = st
 	return st, nil
