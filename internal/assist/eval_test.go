@@ -267,6 +267,8 @@ func TestGoals(t *testing.T) {
 	t.Logf("own goals, tuned:    %v", evaluate(t, "tuned"))
 	t.Logf("own goals, held out: %v", heldOut)
 	t.Logf("own goals, all:      %v", all)
+	second := evaluate(t, "second")
+	t.Logf("other companies, second set: %v", second)
 	t.Logf("confidence and how often it was right, all:\n%s", all.calibration())
 	all.hold(t, "all", want{object: 0.95, filter: 0.92, projection: 0.85, abstention: 0.9})
 	heldOut.hold(t, "held out", want{object: 0.85, filter: 0.88, projection: 0.75, abstention: 0.85})
