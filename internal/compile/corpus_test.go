@@ -318,6 +318,9 @@ func renderPlan(b *strings.Builder, p *plan.Plan) {
 		}
 		fmt.Fprintf(b, " as %s\n", valueType(s.Type))
 	}
+	if p.Check != nil {
+		fmt.Fprintf(b, "-- check %v: %s\n", p.Check.Slots, p.Check.Statement)
+	}
 	for _, q := range p.Params {
 		fmt.Fprintf(b, "-- parameter %s: %s%s%s%s\n", q.Name, valueType(q.Type), flagged(q.Format != "", " "+string(q.Format)), flagged(q.Required, " required"), flagged(q.CallerOnly, " caller-only"))
 	}

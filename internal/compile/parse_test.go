@@ -218,6 +218,22 @@ func (r reading) judgeFunctions() error {
 	return nil
 }
 
+// judge reads a plan's statement back, and that of its check, which is a read
+// of one row.
+func judge(p *plan.Plan) error {
+	r, err := readBack(p)
+	if err != nil {
+		return err
+	}
+	if err := r.judge(p); err != nil || p.Check == nil {
+		return err
+	}
+	check := *p
+	check.Action, check.Statement, check.MaxRows, check.Check = plan.Read, p.Check.Statement, 1, nil
+	check.Slots = make([]plan.Slot, len(p.Check.Slots))
+	return judge(&check)
+}
+
 // TestParseBack reads every statement of the corpus back.
 func TestParseBack(t *testing.T) {
 	statements := 0
@@ -228,11 +244,7 @@ func TestParseBack(t *testing.T) {
 				continue
 			}
 			statements++
-			r, err := readBack(p)
-			if err == nil {
-				err = r.judge(p)
-			}
-			if err != nil {
+			if err := judge(p); err != nil {
 				t.Errorf("%s on %s: %v\n%s", c.name, kind, err, p.Statement)
 			}
 		}

@@ -58,13 +58,20 @@ func (c *compiler) returning(s *statement, values []value) {
 	if s.kind == schema.Postgres {
 		s.write(" RETURNING ")
 	}
+	known, hidden := len(c.object.PrimaryKey) > 0, false
 	for _, name := range c.object.PrimaryKey {
 		f := c.object.Field(name)
 		if f == nil || !f.Type.Scalar() || !c.dialect.LegalName(name) {
+			known = false
+			continue
+		}
+		slot := slices.IndexFunc(values, func(v value) bool { return v.field == f })
+		if s.kind == schema.MySQL && slot < 0 && !f.Identity {
+			// Made by a default or a trigger, and told to nobody.
+			known, hidden = false, true
 			continue
 		}
 		c.use(c.object, name)
-		slot := slices.IndexFunc(values, func(v value) bool { return v.field == f })
 		c.plan.Results = append(c.plan.Results, plan.Result{
 			Leaf: f.Name, Type: c.valueType(f), Key: true, Slot: slot + 1,
 			From: schema.ColumnRef{Schema: c.object.Schema, Object: c.object.Name, Column: f.Name},
@@ -73,9 +80,46 @@ func (c *compiler) returning(s *statement, values []value) {
 			s.write(c.dialect.Quote(name), ", ")
 		}
 	}
-	if s.kind == schema.Postgres {
-		s.write(transactionID)
+	if hidden {
+		c.add(binding.Found(binding.KeyNotReturned, "operation"))
 	}
+	switch {
+	case s.kind == schema.Postgres:
+		s.write(transactionID)
+	case known:
+		c.checkInsert(values)
+	}
+}
+
+// checkInsert finds the row again by its whole primary key, which is what
+// Results has.
+func (c *compiler) checkInsert(values []value) {
+	check := c.check(values)
+	slots := make([]int, 0, len(c.plan.Results))
+	for i, r := range c.plan.Results {
+		check.write([]string{" WHERE ", " AND "}[min(i, 1)])
+		check.equal(base, equality{field: c.object.Field(r.Leaf)})
+		slots = append(slots, r.Slot)
+	}
+	check.write(checkLimit)
+	c.plan.Check = &plan.Check{Statement: check.text.String(), Slots: slots}
+}
+
+// checkLimit: two rows are enough to tell that they are too many.
+const checkLimit = " LIMIT 2"
+
+// check begins the text that reads the written columns.
+func (c *compiler) check(values []value) *statement {
+	s := &statement{dialect: c.dialect, kind: c.db.Kind}
+	s.write("SELECT ")
+	for i, v := range values {
+		if i > 0 {
+			s.write(", ")
+		}
+		s.write(s.column(base, v.field))
+	}
+	s.write(" FROM ", c.dialect.Qualify(c.object.Schema, c.object.Name), " AS ", base)
+	return s
 }
 
 // update compiles UPDATE … SET … WHERE the key, and the owner where one is
@@ -115,17 +159,38 @@ func (c *compiler) update() {
 		}
 		s.write(column, " = ", s.placeholder(v.slot))
 	}
+	s.keyed(key, owner)
+	c.plan.OwnedBy = owner != nil
+	if s.kind == schema.Postgres {
+		s.write(" RETURNING ", transactionID)
+	} else {
+		c.checkUpdate(values, key, owner)
+	}
+	c.plan.Statement, c.plan.Slots = s.text.String(), s.slots
+}
+
+// checkUpdate finds the row by the very condition of the update, whose
+// placeholders follow those of the values. It locks the row, so that what was
+// there before the update is what the update meets.
+func (c *compiler) checkUpdate(values []value, key equality, owner *equality) {
+	check := c.check(values)
+	check.keyed(key, owner)
+	check.write(checkLimit, " FOR UPDATE")
+	slots := make([]int, len(check.slots))
+	for i := range slots {
+		slots[i] = len(values) + i + 1
+	}
+	c.plan.Check = &plan.Check{Statement: check.text.String(), Slots: slots}
+}
+
+// keyed is the condition of an update.
+func (s *statement) keyed(key equality, owner *equality) {
 	s.write(" WHERE ")
 	s.equal(base, key)
 	if owner != nil {
 		s.write(" AND ")
 		s.equal(base, *owner)
-		c.plan.OwnedBy = true
 	}
-	if s.kind == schema.Postgres {
-		s.write(" RETURNING ", transactionID)
-	}
-	c.plan.Statement, c.plan.Slots = s.text.String(), s.slots
 }
 
 // writable tells whether rows of the object can be written and undone at all.
