@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"internal/target/postgres": {"internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
 	"internal/target/mysql":    {"internal/dialect", "internal/egress", "internal/fault", "internal/plan", "internal/schema", "internal/secret", "internal/target"},
 	"internal/grant":           {"internal/dialect", "internal/fault", "internal/schema", "internal/secret"},
-	"internal/discover":        {"internal/fault", "internal/schema"},
+	"internal/discover":        {"internal/dialect", "internal/fault", "internal/plan", "internal/schema"},
 	"internal/search":          {"internal/schema"},
 	"internal/store":           {"internal/fault", "internal/id", "internal/schema", "internal/secret"},
 

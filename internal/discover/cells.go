@@ -67,6 +67,14 @@ func (c *cells) number(i int) int64 {
 	return 0
 }
 
+// real is a number that may be a fraction.
+func (c *cells) real(i int) float64 {
+	if v, ok := c.at(i).(float64); ok {
+		return v
+	}
+	return float64(c.number(i))
+}
+
 func (c *cells) optional(i int) *int {
 	if c.null(i) {
 		return nil

@@ -12,7 +12,7 @@ import (
 // not select from cannot be written. It costs two queries.
 func WriteRights(ctx context.Context, q Querier, db *schema.Database) error {
 	writer := &schema.Database{Kind: db.Kind, Server: db.Server}
-	r := &reader{ctx: ctx, q: q, strings: map[string]string{}}
+	r := newReader(ctx, q, Options{})
 	read := postgresRights
 	if db.Kind == schema.MySQL {
 		read = mySQLRights
