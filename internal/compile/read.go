@@ -104,7 +104,7 @@ func (c *compiler) filter(f *binding.Filter) (equality, bool) {
 	}
 	c.plan.Params = append(c.plan.Params, plan.Param{
 		Name: f.Param, Type: c.valueType(field), Format: format, Required: true,
-		Description: f.Description, CallerOnly: f.CallerOnly,
+		Description: f.Description, CallerOnly: f.CallerOnly, Stored: storedForms(field, format),
 	})
 	return equality{
 		field: field, forms: format != plan.Plain, fold: format == plan.Email,
@@ -174,6 +174,15 @@ func (c *compiler) format(field *schema.Field, given, param string) (plan.ParamF
 		return plan.Email, true
 	}
 	return plan.Plain, true
+}
+
+// storedForms are the forms in which the column that is looked in keeps
+// telephone numbers.
+func storedForms(f *schema.Field, format plan.ParamFormat) []string {
+	if format != plan.Phone {
+		return nil
+	}
+	return f.PhoneForms
 }
 
 // notText is the finding about a parameter that needs a text column.

@@ -254,7 +254,7 @@ func (c *compiler) key(k *binding.Key) (equality, bool) {
 		reject(binding.Found(binding.KeyPartitioned, path))
 	}
 	format, _ := c.format(f, "", k.Param)
-	c.plan.Params = append(c.plan.Params, plan.Param{Name: k.Param, Type: c.valueType(f), Format: format, Required: true})
+	c.plan.Params = append(c.plan.Params, plan.Param{Name: k.Param, Type: c.valueType(f), Format: format, Required: true, Stored: storedForms(f, format)})
 	return equality{
 		field: f, forms: format != plan.Plain, fold: format == plan.Email, exact: mustBeExact(f, format),
 		slot: plan.Slot{Source: plan.FromParam, Name: k.Param, Type: c.valueType(f)},
