@@ -23,7 +23,7 @@ func TestAuditVerify(t *testing.T) {
 			t.Errorf("exit %d\n%s\n%s", code, out, errOut)
 		}
 	}
-	verify(0, `^receipts: nothing is kept\nchanges: links 1 to 3: intact, and the last one is [0-9a-f]{64}\n$`, `^$`)
+	verify(0, `^receipts: nothing is kept\nchanges: links 1 to 3: intact, and the last one is [0-9a-f]{64}\nwrites: nothing is kept\n$`, `^$`)
 
 	raw, err := sql.Open("sqlite", filepath.Join(data, "flowyte.db"))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"hash"
 
 	"flowyte/internal/fault"
+	"flowyte/internal/id"
 	"flowyte/internal/secret"
 )
 
@@ -16,6 +17,7 @@ import (
 const (
 	receiptChain = "receipts" // batches of events
 	changeChain  = "changes"  // activity
+	writeChain   = "writes"   // the journal of writes
 )
 
 // link is the hash of one entry of a chain: over the hash of the entry before
@@ -88,6 +90,12 @@ func hashBatch(h hash.Hash, at int64, body []byte, segments []segment) {
 func hashActivity(h hash.Hash, a Activity) {
 	b := appendTexts(nil, string(a.ID), string(a.OrgID), string(a.KeyID), a.Action, a.Target)
 	h.Write(appendNumbers(b, millis(a.At)))
+}
+
+// hashWrite is the content of a link of the journal: the row of a write as the
+// record left it.
+func hashWrite(h hash.Hash, write id.Write, at int64, content []byte) {
+	h.Write(appendNumbers(appendTexts(nil, string(write), string(content)), at))
 }
 
 func readChain(ctx context.Context, q queryer, name string) (chain, error) {

@@ -23,12 +23,12 @@ func newChained(t *testing.T) (*Store, *wall, Actor) {
 	return s, w, newOrg(t, s, "acme")
 }
 
-// audited are the reports on both chains.
+// audited are the reports on the chains of receipts and of changes.
 func audited(t testing.TB, s *Store) (receipts, changes ChainReport) {
 	t.Helper()
 	reports, err := s.VerifyAudit(t.Context())
 	must(t, err)
-	if len(reports) != 2 || reports[0].Name != "receipts" || reports[1].Name != "changes" {
+	if len(reports) != 3 || reports[0].Name != "receipts" || reports[1].Name != "changes" || reports[2].Name != "writes" {
 		t.Fatalf("reports %+v", reports)
 	}
 	return reports[0], reports[1]

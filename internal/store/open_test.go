@@ -42,8 +42,11 @@ func play(role, dir string) error {
 	}
 	defer s.Close()
 	fmt.Println("open")
-	if role == "write" {
+	switch role {
+	case "write":
 		return writeForever(ctx, s)
+	case "journal":
+		return journalForever(ctx, s)
 	}
 	_, err = io.ReadAll(os.Stdin) // until the parent lets go
 	return err

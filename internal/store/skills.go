@@ -204,6 +204,25 @@ func (s *Store) MarkSkill(ctx context.Context, state SkillState) error {
 	})
 }
 
+// SuspendSkill switches a skill off because the service found that it does harm,
+// and leaves a line of Activity; one that left its draft, too, since versions
+// may hold it. It is no change of the draft and counts no revision. The agent
+// that is not there is not_found.
+func (s *Store) SuspendSkill(ctx context.Context, org id.Org, agent id.Agent, skill id.Skill, reason string) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		err := one(tx.ExecContext(ctx, `UPDATE skills SET suspended = 1, status_reason = ? WHERE org_id = ? AND agent_id = ? AND id = ?`, reason, org, agent, skill))
+		if fault.Is(err, fault.NotFound) {
+			err = one(tx.ExecContext(ctx, `INSERT INTO left_suspended (skill_id, org_id, agent_id)
+				SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM skills WHERE id = ?)
+				ON CONFLICT (skill_id) DO UPDATE SET agent_id = agent_id WHERE org_id = excluded.org_id AND agent_id = excluded.agent_id`, skill, org, agent, skill))
+		}
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, Actor{Org: org}, "skill.suspend", string(skill))
+	})
+}
+
 // LoadSkillStates reads, over all organisations, every skill that something
 // holds back, for the live path at start; removed ones too.
 func (s *Store) LoadSkillStates(ctx context.Context) ([]SkillState, error) {

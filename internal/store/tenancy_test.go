@@ -30,6 +30,7 @@ type house struct {
 	version      Version
 	connection   Connection
 	conversation ConversationRecord
+	write        WriteRecord
 }
 
 func newHouse(t *testing.T, s *Store, w *wall, name string, n byte) house {
@@ -50,6 +51,8 @@ func newHouse(t *testing.T, s *Store, w *wall, name string, n byte) house {
 	must(t, err)
 	h.conversation = conversationOf(s, h.by)
 	must(t, s.AppendBatch(ctx, []ConversationRecord{h.conversation}, eventsOf(h.conversation, 1, 3)))
+	h.write = writeOf(h.conversation, "call_1")
+	must(t, s.IntendWrite(ctx, h.write))
 	if _, err := s.BeginRequest(ctx, Request{OrgID: h.by.Org, Key: "k", Route: "r"}); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +130,19 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 		_, err := s.Conversation(ctx, by.Org, of.conversation.ID)
 		return err
 	},
+	"ExecuteWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
+		return s.ExecuteWrite(ctx, by.Org, of.write.ID, nil, of.write.IntendedAt)
+	},
+	"FinishWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
+		return s.FinishWrite(ctx, by.Org, of.write.ID, WriteEnd{State: WriteUnknown})
+	},
+	"SettleWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
+		_, err := s.SettleWrite(ctx, by, of.write.ID, WriteCommitted)
+		return err
+	},
+	"SuspendSkill": func(ctx context.Context, s *Store, by Actor, of house) error {
+		return s.SuspendSkill(ctx, by.Org, of.agent.ID, of.skill.ID, "x")
+	},
 	"Events": func(ctx context.Context, s *Store, by Actor, of house) error {
 		_, err := s.Events(ctx, by.Org, of.conversation.ID, Page{})
 		return err
@@ -137,6 +153,10 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 // is right. A method in neither table fails the test.
 var withoutIDs = map[string]string{
 	"AppendBatch":           "a record names its organisation; TestConversations tries another's id",
+	"IntendWrite":           "makes its own id",
+	"WritesOf":              "a list of the organisation's own",
+	"Writes":                "for the process itself at start, and the command line",
+	"WriteOwner":            "for the process itself, and the command line",
 	"EnsureOrg":             "for the command line",
 	"FindOrg":               "for the command line",
 	"Orgs":                  "for the command line",
@@ -167,6 +187,8 @@ var withoutIDs = map[string]string{
 	"KeysRevision":          "for the process itself",
 	"Keyring":               "for the process itself",
 	"PruneConversations":    "for the process itself",
+	"PruneWrites":           "for the process itself",
+	"ForgetWrites":          "for the process itself",
 	"PruneRequests":         "for the process itself",
 	"PruneActivity":         "for the process itself",
 	"Space":                 "for the process itself",
@@ -196,7 +218,7 @@ func TestStrangersFindNothing(t *testing.T) {
 	none := house{
 		key: APIKey{ID: id.New[id.Key]()}, agent: Agent{ID: id.New[id.Agent]()}, skill: Skill{ID: id.New[id.Skill]()},
 		version: Version{ID: id.New[id.Version]()}, connection: Connection{ID: id.New[id.Connection]()},
-		conversation: ConversationRecord{ID: id.New[id.Conversation]()},
+		conversation: ConversationRecord{ID: id.New[id.Conversation]()}, write: WriteRecord{ID: id.New[id.Write]()},
 	}
 	before := snapshot(t, s, foreign)
 	for name, call := range strangerCalls {
@@ -217,7 +239,7 @@ func TestStrangersFindNothing(t *testing.T) {
 	}
 	// An id of one's own below an agent of another, and the reverse.
 	for _, pair := range []house{{agent: foreign.agent, skill: own.skill, version: own.version}, {agent: own.agent, skill: foreign.skill, version: foreign.version}} {
-		for _, name := range []string{"Skill", "ChangeSkill", "DeleteSkill", "MarkSkill", "Version", "SetPublished"} {
+		for _, name := range []string{"Skill", "ChangeSkill", "DeleteSkill", "MarkSkill", "SuspendSkill", "Version", "SetPublished"} {
 			if err := strangerCalls[name](t.Context(), s, own.by, pair); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s over mixed ids: %v", name, err)
 			}

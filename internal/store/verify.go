@@ -41,11 +41,13 @@ const (
 	brokenBeyond  = "behind the end of the chain, where nothing was written"
 	brokenBefore  = "was removed as too old, and is there again"
 	brokenHead    = "the end of the chain is not the one that was written last"
+	brokenRow     = "the write that this is the last record of is not kept as it was written"
+	brokenNoLink  = "a write stands in the journal without a record of it"
 	brokenSeal    = "where the chain begins and ends was changed by somebody without the master key"
 )
 
-// VerifyAudit walks along the chains of receipts and of changes. The store must
-// be unlocked, since the ends of a chain are sealed. It reads one moment of the
+// VerifyAudit walks along the chains of receipts, of changes and of writes, and
+// compares the writes with their records. The store must be unlocked, since the ends of a chain are sealed. It reads one moment of the
 // store, beside everything else that goes on.
 func (s *Store) VerifyAudit(ctx context.Context) ([]ChainReport, error) {
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -61,8 +63,12 @@ func (s *Store) VerifyAudit(ctx context.Context) ([]ChainReport, error) {
 	}{
 		{receiptChain, `SELECT COUNT(*) FROM event_batches WHERE id <= ?`, nextBatch},
 		{changeChain, `SELECT COUNT(*) FROM activity WHERE link IS NULL AND ? >= 0`, nextActivity},
+		{writeChain, `SELECT 0 WHERE ? >= 0`, nextWriteLink},
 	} {
 		r, err := s.walk(ctx, tx, walk.name, walk.next)
+		if err == nil && walk.name == writeChain {
+			err = s.compareWrites(ctx, tx, &r.ChainReport)
+		}
 		if err == nil {
 			err = tx.QueryRowContext(ctx, walk.uncovered, r.legacy).Scan(&r.Uncovered)
 		}
