@@ -47,6 +47,7 @@ type testCase struct {
 	kinds   []schema.Kind
 	scope   schema.Scope
 	request api.BindingRequest
+	phones  map[string][]string // forms by object.column of the default schema
 }
 
 func (c *testCase) file(name string) ([]byte, bool) {
@@ -131,6 +132,7 @@ func loadCase(t testing.TB, path string, worlds map[string]*world) *testCase {
 	}
 	c.decode(t, "binding.json", &c.request, true)
 	c.decode(t, "scope.json", &c.scope, false)
+	c.decode(t, "phones.json", &c.phones, false)
 	return c
 }
 
@@ -187,6 +189,10 @@ func (c *testCase) run(db *schema.Database) (*plan.Plan, []binding.Finding) {
 	}
 	if b.Filter != nil {
 		again.Filter.Path = b.Filter.Path
+	}
+	for name, forms := range c.phones {
+		object, column, _ := strings.Cut(name, ".")
+		db = db.WithPhoneForms(schema.ColumnRef{Schema: db.DefaultSchema, Object: object, Column: column}, forms)
 	}
 	p, more := compile.Compile(again, db, c.scope)
 	if findings = append(findings, more...); binding.Rejected(findings) {
@@ -322,7 +328,7 @@ func renderPlan(b *strings.Builder, p *plan.Plan) {
 		fmt.Fprintf(b, "-- check %v: %s\n", p.Check.Slots, p.Check.Statement)
 	}
 	for _, q := range p.Params {
-		fmt.Fprintf(b, "-- parameter %s: %s%s%s%s\n", q.Name, valueType(q.Type), flagged(q.Format != "", " "+string(q.Format)), flagged(q.Required, " required"), flagged(q.CallerOnly, " caller-only"))
+		fmt.Fprintf(b, "-- parameter %s: %s%s%s%s\n", q.Name, valueType(q.Type), flagged(q.Format != "", " "+string(q.Format)), flagged(q.Required, " required"), flagged(q.CallerOnly, " caller-only")+flagged(q.Stored != nil, " stored as "+strings.Join(q.Stored, " | ")))
 	}
 	for _, r := range p.Results {
 		fmt.Fprintf(b, "-- leaf %s: %s from %s.%s.%s%s%s\n", r.Leaf, valueType(r.Type), r.From.Schema, r.From.Object, r.From.Column, flagged(r.Key, " key"), flagged(r.Slot > 0, fmt.Sprintf(" = slot %d", r.Slot)))
