@@ -27,8 +27,7 @@ func (s *Store) linkWrite(ctx context.Context, tx *sql.Tx, w *writeRow) (number 
 }
 
 // Writes lists, over all organisations, the writes whose end is open or
-// unknown, oldest first: for the live path at start, and for operators. All of
-// them are those that are settled, too.
+// unknown, oldest first, or all of them: for operators.
 func (s *Store) Writes(ctx context.Context, settled bool) ([]WriteRecord, error) {
 	query := wholeWrites + `WHERE state IN ('intended', 'executed', 'unknown') ORDER BY writes.id`
 	if settled {
@@ -37,9 +36,15 @@ func (s *Store) Writes(ctx context.Context, settled bool) ([]WriteRecord, error)
 	return all(ctx, s.reader, scanWholeWrite, query)
 }
 
-// WritesOf lists a conversation's writes, oldest first.
-func (s *Store) WritesOf(ctx context.Context, org id.Org, conversation id.Conversation) ([]WriteRecord, error) {
-	return all(ctx, s.reader, scanWholeWrite, wholeWrites+`WHERE writes.org_id = ? AND conversation_id = ? ORDER BY writes.id`, org, conversation)
+// LoadWrites reads, over all organisations, every write that the live path may
+// be asked for or has to see to, at start: those whose end is open, and those
+// of open conversations; oldest first.
+func (s *Store) LoadWrites(ctx context.Context) ([]WriteRecord, error) {
+	return all(ctx, s.reader, scanWholeWrite, wholeWrites+`WHERE writes.id IN (
+			SELECT id FROM writes WHERE state IN ('intended', 'executed')
+			UNION SELECT w.id FROM conversations JOIN writes AS w ON w.org_id = conversations.org_id AND w.conversation_id = conversations.id
+				WHERE conversations.ended_at IS NULL)
+		ORDER BY writes.id`)
 }
 
 // WriteOwner is the organisation that a write belongs to.

@@ -154,8 +154,8 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 var withoutIDs = map[string]string{
 	"AppendBatch":           "a record names its organisation; TestConversations tries another's id",
 	"IntendWrite":           "makes its own id",
-	"WritesOf":              "a list of the organisation's own",
-	"Writes":                "for the process itself at start, and the command line",
+	"LoadWrites":            "for the process itself at start",
+	"Writes":                "for the command line",
 	"WriteOwner":            "for the process itself, and the command line",
 	"EnsureOrg":             "for the command line",
 	"FindOrg":               "for the command line",

@@ -40,11 +40,13 @@ func finish(t testing.TB, s *Store, w WriteRecord, state WriteState) {
 // kept is a conversation's writes by id.
 func kept(t testing.TB, s *Store, c ConversationRecord) map[id.Write]WriteRecord {
 	t.Helper()
-	list, err := s.WritesOf(t.Context(), c.OrgID, c.ID)
+	list, err := s.Writes(t.Context(), true)
 	must(t, err)
 	byID := map[id.Write]WriteRecord{}
 	for _, w := range list {
-		byID[w.ID] = w
+		if w.ConversationID == c.ID {
+			byID[w.ID] = w
+		}
 	}
 	return byID
 }
@@ -181,6 +183,38 @@ func TestWritesOutliveTheirAgent(t *testing.T) {
 	if got := kept(t, s, c); got[open.ID].Plan != nil {
 		t.Error("a changed plan was read")
 	}
+}
+
+// TestWritesToTakeUp: what is open, and what may be asked for again.
+func TestWritesToTakeUp(t *testing.T) {
+	s, _, by := newChained(t)
+	talking, over := conversationOf(s, by), conversationOf(s, by)
+	ended := s.clock()
+	over.EndedAt = &ended
+	must(t, s.AppendBatch(t.Context(), []ConversationRecord{talking, over}, nil))
+	var want []id.Write
+	for i, c := range []ConversationRecord{talking, over, conversationOf(s, by)} {
+		for j, state := range []WriteState{WriteIntended, WriteExecuted, WriteUnknown, WriteCommitted} {
+			w := intended(t, s, c, fmt.Sprint("call_", j))
+			switch state {
+			case WriteIntended:
+			case WriteExecuted:
+				must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil, s.clock()))
+			default:
+				finish(t, s, w, state)
+			}
+			if i == 0 || j < 2 {
+				want = append(want, w.ID)
+			}
+		}
+	}
+	list, err := s.LoadWrites(t.Context())
+	must(t, err)
+	var got []id.Write
+	for _, w := range list {
+		got = append(got, w.ID)
+	}
+	same(t, want, got)
 }
 
 func TestSettledByHand(t *testing.T) {

@@ -42,7 +42,7 @@ CREATE TABLE writes (
 CREATE UNIQUE INDEX writes_once ON writes (conversation_id, tool_call_id) WHERE state <> 'rolled_back';
 CREATE INDEX writes_by_conversation ON writes (org_id, conversation_id, id);
 CREATE INDEX writes_by_plan ON writes (org_id, plan_digest);
-CREATE INDEX writes_unsettled ON writes (id) WHERE state IN ('intended', 'executed', 'unknown');
+CREATE INDEX writes_unsettled ON writes (state) WHERE state IN ('intended', 'executed', 'unknown');
 CREATE INDEX writes_sealed ON writes (ended_at) WHERE arguments IS NOT NULL;
 
 -- The chain of the journal: one link a record. content is the SHA-256 of the
