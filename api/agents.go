@@ -233,6 +233,8 @@ type CompiledConfig struct {
 	Format int     `json:"format"`
 	Agent  Agent   `json:"agent"`
 	Skills []Skill `json:"skills"`
+	// CallerVerification is null in versions from before it existed.
+	CallerVerification *CallerVerification `json:"callerVerification"`
 }
 
 // VersionDiff compares a version with the draft.
@@ -251,10 +253,11 @@ type VersionChange struct {
 
 // PrepublishReport says what publishing now would make live.
 type PrepublishReport struct {
-	Publishable bool        `json:"publishable"`
-	Skills      []Skill     `json:"skills"`
-	Findings    []Finding   `json:"findings"`
-	Changes     VersionDiff `json:"changes"`
+	Publishable        bool               `json:"publishable"`
+	Skills             []Skill            `json:"skills"`
+	Findings           []Finding          `json:"findings"`
+	Changes            VersionDiff        `json:"changes"`
+	CallerVerification CallerVerification `json:"callerVerification"`
 }
 
 // Deleted answers a delete.

@@ -29,6 +29,8 @@ var bodies = map[string]string{
 	"POST /api/v1/agents/{agentId}/publish":                               `{}`,
 	"POST /api/v1/agents/{agentId}/rollback":                              `{"versionId":"VERSION"}`,
 	"POST /api/v1/agents/{agentId}/conversations":                         `{"channel":"voice"}`,
+	"PUT /api/v1/agents/{agentId}/caller-verification":                    `{"method":"none"}`,
+	"POST /api/v1/conversations/{id}/verification":                        `{"fields":{}}`,
 	"POST /api/v1/api-keys":                                               `{"name":"x","scopes":["keys:write"]}`,
 	"POST /api/v1/conversations/{id}/tool-calls":                          `{"toolCallId":"c","tool":"look_up_an_appointment"}`,
 }

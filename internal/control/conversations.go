@@ -38,7 +38,11 @@ func (s *Service) DraftVersion(ctx context.Context, p auth.Principal, agent id.A
 		}
 		skills = append(skills, frozenSkill{Skill: v, Plan: compiled})
 	}
-	return serving(viewAgent(a), p.OrgID, "", 0, skills)
+	verification, err := verificationOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return serving(frozen{Agent: viewAgent(a), Skills: skills, Verification: verification}, p.OrgID, "", 0)
 }
 
 // PublishedVersion is the version that a new conversation gets. It needs
@@ -62,7 +66,7 @@ const warmLimit = 3 * time.Second
 // still saying hello, so that the first question does not wait for it.
 func (s *Service) warm(v *live.Version) {
 	kinds := map[schema.Kind]bool{}
-	for _, t := range v.Tools {
+	for _, t := range v.Statements() {
 		kinds[t.Plan.Kind] = true
 	}
 	for kind := range kinds {
@@ -108,7 +112,9 @@ func (s *Service) AppendReceipts(ctx context.Context, conversations []live.Recor
 // conversationState is what going on with a conversation after a restart takes.
 type conversationState struct {
 	Known map[string]string `json:"known,omitempty"`
-	Seq   int64             `json:"seq"`
+	// FailedVerifications stay counted over a restart; a verification does not.
+	FailedVerifications int   `json:"failedVerifications,omitempty"`
+	Seq                 int64 `json:"seq"`
 }
 
 func (s *Service) keptConversation(r live.Record) (store.ConversationRecord, error) {
@@ -126,7 +132,7 @@ func (s *Service) keptConversation(r live.Record) (store.ConversationRecord, err
 		c.EndedAt = &r.EndedAt
 		return c, nil
 	}
-	plain, err := json.Marshal(conversationState{Known: r.Known, Seq: r.Seq})
+	plain, err := json.Marshal(conversationState{Known: r.Known, FailedVerifications: r.FailedVerifications, Seq: r.Seq})
 	if err != nil {
 		return c, fault.Wrap(fault.Internal, err)
 	}
@@ -207,7 +213,7 @@ func (s *Service) thawConversation(c store.ConversationRecord) (live.Record, err
 	if err := json.Unmarshal(plain, &state); err != nil {
 		return r, fault.Wrap(fault.StoreDamaged, err)
 	}
-	r.Known, r.Seq = state.Known, state.Seq
+	r.Known, r.FailedVerifications, r.Seq = state.Known, state.FailedVerifications, state.Seq
 	return r, nil
 }
 

@@ -23,6 +23,9 @@ type frozen struct {
 	Format int           `json:"format"`
 	Agent  api.Agent     `json:"agent"`
 	Skills []frozenSkill `json:"skills"`
+	// Verification came later than the first release: nil in versions from
+	// before, which verify nobody.
+	Verification *api.CallerVerification `json:"verification,omitempty"`
 }
 
 // frozenFormat is the number of the present form; see testdata/golden.
@@ -70,33 +73,43 @@ func readFrozen(v store.Version) (frozen, error) {
 	return f, nil
 }
 
-// serving makes what live serves of a version.
-func serving(a api.Agent, org id.Org, version id.Version, number int, skills []frozenSkill) (*live.Version, error) {
+// serving makes what live serves of a version. The skill that callers are
+// verified by is no tool of it.
+func serving(f frozen, org id.Org, version id.Version, number int) (*live.Version, error) {
 	location := time.UTC
-	if a.TimeZone != "" {
+	if f.Agent.TimeZone != "" {
 		var err error
-		if location, err = time.LoadLocation(a.TimeZone); err != nil {
+		if location, err = time.LoadLocation(f.Agent.TimeZone); err != nil {
 			return nil, fault.Wrap(fault.StoreDamaged, err)
 		}
 	}
 	v := live.Version{
-		ID: version, Number: number, Org: org, Agent: id.Agent(a.ID), Country: a.Country, Location: location, Draft: number == 0,
-		Channels: a.Channels,
+		ID: version, Number: number, Org: org, Agent: id.Agent(f.Agent.ID), Country: f.Agent.Country, Location: location, Draft: number == 0,
+		Channels: f.Agent.Channels,
 	}
-	for _, s := range skills {
-		v.Tools = append(v.Tools, &live.Tool{
+	var verifier *live.Tool
+	for i := range f.Skills {
+		s := &f.Skills[i]
+		tool := &live.Tool{
 			Skill: id.Skill(s.Skill.ID), Name: s.Skill.ToolName, Description: s.Skill.Description, Channels: s.Skill.Channels,
 			Plan: s.Plan, PlanDigest: s.Plan.Digest(), Timeout: time.Duration(s.Plan.TimeoutMs) * time.Millisecond,
-			RequiresConfirmation: s.Skill.RequiresConfirmation, RequiresVerifiedIdentity: s.Skill.RequiresVerifiedIdentity,
-		})
+			RequiresConfirmation:     s.Skill.RequiresConfirmation,
+			RequiresVerifiedIdentity: s.Skill.RequiresVerifiedIdentity || stepsUp(f.Verification, &s.Skill),
+		}
+		if isVerifierOf(f.Verification, &s.Skill) {
+			verifier = tool
+			continue
+		}
+		v.Tools = append(v.Tools, tool)
 	}
+	v.Verification = verifying(f.Verification, verifier, v.Tools)
 	return live.NewVersion(v), nil
 }
 
 // recompiled compiles every enabled skill of the draft against the schema and
-// scoping of now and asks the live server about each. What is wrong comes as
-// findings, all together.
-func (s *Service) recompiled(ctx context.Context, records []store.Skill) (skills []frozenSkill, findings []api.Finding, err error) {
+// scoping of now and asks the live server about each. What is wrong, with them
+// or with how callers are verified, comes as findings, all together.
+func (s *Service) recompiled(ctx context.Context, v *api.CallerVerification, records []store.Skill) (skills []frozenSkill, findings []api.Finding, err error) {
 	for _, sk := range records {
 		if !sk.Enabled {
 			continue
@@ -110,7 +123,18 @@ func (s *Service) recompiled(ctx context.Context, records []store.Skill) (skills
 			skills = append(skills, *fs)
 		}
 	}
-	return skills, findings, nil
+	drafts, err := draftsOf(records)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range drafts {
+		for _, fs := range skills {
+			if fs.record.ID == drafts[i].record.ID {
+				drafts[i].plan = fs.Plan
+			}
+		}
+	}
+	return skills, append(findings, judgeVerification(v, drafts)...), nil
 }
 
 func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, []api.Finding, error) {
@@ -187,7 +211,11 @@ func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent,
 	if err != nil {
 		return api.Version{}, err
 	}
-	skills, findings, err := s.recompiled(ctx, records)
+	verification, err := verificationOf(a)
+	if err != nil {
+		return api.Version{}, err
+	}
+	skills, findings, err := s.recompiled(ctx, verification, records)
 	if err != nil {
 		return api.Version{}, err
 	}
@@ -195,7 +223,7 @@ func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent,
 		return api.Version{}, fault.New(fault.PublishBlocked).WithExtra("findings", findings)
 	}
 	view := viewAgent(a)
-	compiled, err := json.Marshal(frozen{Format: frozenFormat, Agent: view, Skills: skills})
+	compiled, err := json.Marshal(frozen{Format: frozenFormat, Agent: view, Skills: skills, Verification: verification})
 	if err != nil {
 		return api.Version{}, fault.Wrap(fault.Internal, err)
 	}
@@ -248,7 +276,7 @@ func viewVersion(v store.Version, whole bool) (api.Version, error) {
 		if err != nil {
 			return out, err
 		}
-		cfg := api.CompiledConfig{Format: f.Format, Agent: f.Agent, Skills: []api.Skill{}}
+		cfg := api.CompiledConfig{Format: f.Format, Agent: f.Agent, Skills: []api.Skill{}, CallerVerification: f.Verification}
 		for _, sk := range f.Skills {
 			cfg.Skills = append(cfg.Skills, sk.Skill)
 		}
@@ -387,5 +415,5 @@ func (s *Service) thaw(v store.Version) (*live.Version, error) {
 	if err != nil {
 		return nil, err
 	}
-	return serving(f.Agent, v.OrgID, v.ID, v.Number, f.Skills)
+	return serving(f, v.OrgID, v.ID, v.Number)
 }

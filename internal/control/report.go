@@ -20,11 +20,15 @@ func (s *Service) PrepublishReport(ctx context.Context, p auth.Principal, agent 
 	if err != nil {
 		return api.PrepublishReport{}, err
 	}
-	skills, findings, err := s.recompiled(ctx, records)
+	verification, err := verificationOf(a)
 	if err != nil {
 		return api.PrepublishReport{}, err
 	}
-	r := api.PrepublishReport{Publishable: !hasErrors(findings), Skills: []api.Skill{}, Findings: findings}
+	skills, findings, err := s.recompiled(ctx, verification, records)
+	if err != nil {
+		return api.PrepublishReport{}, err
+	}
+	r := api.PrepublishReport{Publishable: !hasErrors(findings), Skills: []api.Skill{}, Findings: findings, CallerVerification: *verification}
 	if r.Findings == nil {
 		r.Findings = []api.Finding{}
 	}
@@ -67,7 +71,11 @@ func (s *Service) Diff(ctx context.Context, p auth.Principal, agent id.Agent, ve
 // changes are the differences from a published state to the draft, field by
 // field: agent.country, skills.look_up.statement …
 func (s *Service) changes(ctx context.Context, a store.Agent, records []store.Skill, before frozen) ([]api.VersionChange, error) {
-	after := frozen{Agent: viewAgent(a)}
+	verification, err := verificationOf(a)
+	if err != nil {
+		return nil, err
+	}
+	after := frozen{Agent: viewAgent(a), Verification: verification}
 	for _, r := range records {
 		if !r.Enabled {
 			continue
@@ -92,6 +100,7 @@ func noticeable(f frozen) map[string]any {
 		fields["agent.timeZone"] = f.Agent.TimeZone
 		fields["agent.channels"] = f.Agent.Channels
 	}
+	noticeVerification(fields, f)
 	for i := range f.Skills {
 		sk := &f.Skills[i].Skill
 		at := "skills." + sk.ID + "."
@@ -109,6 +118,24 @@ func noticeable(f frozen) map[string]any {
 		}
 	}
 	return fields
+}
+
+// noticeVerification flattens how callers are verified. A version from before
+// there was such a thing verifies nobody.
+func noticeVerification(fields map[string]any, f frozen) {
+	v := f.Verification
+	switch {
+	case v != nil && v.Method != methodNone:
+		fields["callerVerification.method"] = v.Method
+		fields["callerVerification.verifierSkillId"] = v.VerifierSkillID
+		fields["callerVerification.requiredFields"] = v.RequiredFields
+		fields["callerVerification.tokenTtlSeconds"] = v.TokenTTLSeconds
+		fields["callerVerification.maxAttempts"] = v.MaxAttempts
+		fields["callerVerification.stepUpFor"] = v.StepUpFor
+		fields["callerVerification.subject"] = v.Subject
+	case f.Agent.ID != "":
+		fields["callerVerification.method"] = methodNone
+	}
 }
 
 func compareFields(before, after map[string]any) ([]api.VersionChange, error) {

@@ -115,7 +115,7 @@ func due(looked map[live.ConnectionKey]time.Time, served map[live.ConnectionKey]
 func servedBy(t *live.Table) map[live.ConnectionKey][]user {
 	served := map[live.ConnectionKey][]user{}
 	for _, v := range t.Live {
-		for _, t := range v.Tools {
+		for _, t := range v.Statements() {
 			key := live.ConnectionKey{Org: v.Org, Kind: t.Plan.Kind}
 			served[key] = append(served[key], user{t.Skill, t.Plan})
 		}

@@ -15,6 +15,7 @@ func Register(a *API, c *control.Service, e *live.Engine) {
 	registerSkills(a, c)
 	registerVersions(a, c)
 	registerConversations(a, c, e)
+	registerVerification(a, c, e)
 	registerKeys(a, c)
 }
 

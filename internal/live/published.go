@@ -57,6 +57,14 @@ func NewVersion(v Version) *Version {
 	return &v
 }
 
+// Statements lists whatever the version may run: its tools, and the verifier.
+func (v *Version) Statements() []*Tool {
+	if v.Verification == nil || v.Verification.Verifier == nil {
+		return v.Tools
+	}
+	return append(slices.Clone(v.Tools), v.Verification.Verifier)
+}
+
 // Tool is one skill of a version.
 type Tool struct {
 	Skill       id.Skill

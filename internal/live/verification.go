@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"flowyte/internal/fault"
@@ -43,12 +44,13 @@ type secretField struct {
 // of a draft may, verifies nobody.
 func (v *Verification) prepared() *Verification {
 	out := *v
-	out.secrets, out.subject, out.sound = nil, -1, true
+	out.secrets, out.subject = nil, -1
 	if v.Verifier == nil {
 		return &out
 	}
 	out.Verifier.prepare()
 	p := v.Verifier.Plan
+	out.sound = p.Action == plan.Read
 	for _, field := range v.Fields {
 		if isParam(p, field) {
 			continue
@@ -217,15 +219,19 @@ func (k *verifying) judge(fields []Arg) []Complaint {
 	given := map[string][]byte{}
 	for _, f := range fields {
 		switch {
-		case !slices.Contains(k.v.Fields, f.Name):
-			complaints = append(complaints, Complaint{Param: fieldPrefix + f.Name, Wanted: wantListed})
 		case isParam(k.t.Plan, f.Name):
 			key = append(key, f)
+		case !slices.Contains(k.v.Fields, f.Name):
+			complaints = append(complaints, Complaint{Param: "fields", Wanted: wantListed + ": " + strings.Join(k.v.Fields, ", ")})
 		default:
 			given[f.Name] = f.Raw
 		}
 	}
 	for _, complaint := range k.c.judge(k.t, key, &k.args) {
+		if complaint.Param == "arguments" { // one that only the conversation supplies
+			complaints = append(complaints, Complaint{Param: "fields", Wanted: wantListed + ": " + strings.Join(k.v.Fields, ", ")})
+			continue
+		}
 		complaint.Param = fieldPrefix + complaint.Param
 		complaints = append(complaints, complaint)
 	}
