@@ -21,7 +21,7 @@ var answersTo = map[string]answer{
 	"when":    {[]trait{moment, stamp}, dated},
 	"why":     {[]trait{text}, explaining},
 	"long":    {[]trait{moment, counted, stamp}, lasting},
-	"where":   {[]trait{place}, func(o *object) []*column { return some(primary(o, place)) }},
+	"where":   {[]trait{place}, located},
 	"much":    {[]trait{money, counted}, func(o *object) []*column { return some(primary(o, money)) }},
 	"many":    {[]trait{counted, money}, func(o *object) []*column { return some(primary(o, counted)) }},
 	"yes":     whether,
@@ -123,6 +123,7 @@ func dated(o *object) []*column {
 
 var (
 	lastingWords    = stemSet("duration", "minutes", "hours", "days", "months", "length", "arrival", "eta")
+	locatedWords    = stemSet("location", "position", "whereabouts", "place", "room", "site", "shelf", "aisle", "spot")
 	explainingWords = stemSet("reason", "cause", "purpose")
 )
 
@@ -140,6 +141,14 @@ func explaining(o *object) []*column {
 		return some(col)
 	}
 	return some(primary(o, text))
+}
+
+// located is a column that says where something is, or else any address.
+func located(o *object) []*column {
+	if col := called(o, locatedWords, place, plain, sayable, title); col != nil {
+		return some(col)
+	}
+	return some(primary(o, place))
 }
 
 func called(o *object, names map[string]bool, traits ...trait) *column {
@@ -200,7 +209,9 @@ func (m *match) person(o *object, found []want) []want {
 	for _, h := range o.hops {
 		if h.target.person {
 			for _, col := range readable(h.target) {
-				found = append(found, want{column: col, hop: h, share: enough, asked: "who"})
+				if !slices.ContainsFunc(found, func(w want) bool { return w.column == col && w.hop == h }) {
+					found = append(found, want{column: col, hop: h, share: enough, asked: "who"})
+				}
 			}
 			return found
 		}

@@ -58,8 +58,14 @@ func (p *parser) by(i int) int {
 	t := p.tokens[i].text
 	switch t {
 	case "by", "using", "via":
-		if strings.HasSuffix(p.at(i+1).text, "ing") && p.at(i+1).text != "ring" {
-			return 1 // "by doing …"
+		if p.is(i+1, giving) {
+			p.endNoun()
+			p.owner = -1
+			p.giveTerm(false)
+			return 2 // "by giving the order number"
+		}
+		if p.doing(i + 1) {
+			return 1
 		}
 		if p.at(i-1).text == "greet" || p.at(i-2).text == "greet" || p.at(i-3).text == "greet" {
 			p.turn(wanted) // "greet them by name"
@@ -87,6 +93,17 @@ func (p *parser) by(i int) int {
 	p.owner = -1
 	p.giveTerm(false)
 	return 1
+}
+
+// giving are the participles of handing something over.
+var giving = set("giving", "providing", "quoting", "entering", "supplying", "stating", "using", "saying", "spelling", "reading")
+
+// doing tells whether a participle stands at i, as in "by calling us", and not
+// the first word of a name, as in "by tracking number".
+func (p *parser) doing(i int) bool {
+	t, next := p.at(i), p.at(i+1)
+	return strings.HasSuffix(t.text, "ing") && !t.mark && t.text != "ring" &&
+		(determiners[next.text] || prepositions[next.text] || pronouns[next.text] || next.text == "us" || next.text == "me" || next.text == "them" || next.text == "back")
 }
 
 // certain: "a given doctor", "on a certain day".
@@ -285,7 +302,8 @@ func (p *parser) tells(i int) int {
 	case "including", "include", "plus", "noting":
 	default:
 		prev := p.at(i - 1)
-		start := prev.mark || prev.text == "and" || prev.text == "then" || prev.text == "to" || prev.text == "we" || prev.text == "please"
+		start := prev.mark || prev.text == "and" || prev.text == "then" || prev.text == "to" || prev.text == "we" || prev.text == "please" ||
+			p.opened(i) && p.is(i+1, determiners)
 		if !start && !(words.people[stem(prev.text)] && (p.is(i-2, letVerbs) || p.is(i-3, letVerbs))) {
 			return 0
 		}

@@ -148,10 +148,30 @@ func (m *match) termFit(o *object, col *column, use []int) float64 {
 	if col.hop != nil && col.trait == opaque && !m.saysID(use) {
 		fit *= 0.5 // nobody says the number of a row
 	}
+	if !m.sameKind(col, use) {
+		fit *= 0.5
+	}
 	if m.goal.ringing && col.trait == phone {
 		fit = max(fit, 0.9)
 	}
 	return fit
+}
+
+// sameKind: "by the sender's name" does not mean the sender's phone.
+func (m *match) sameKind(col *column, use []int) bool {
+	named, called := false, false
+	for _, w := range use {
+		s := m.goal.words[w].stem
+		named = named || namingWords[s]
+		called = called || phoneWords[s] || emailWords[s]
+	}
+	switch col.trait {
+	case phone, email:
+		return called || !named
+	case personName, title:
+		return named || !called
+	}
+	return true
 }
 
 // onlyNamed: "a given doctor" says no more than that a doctor is meant.
@@ -232,7 +252,11 @@ var moments = stemSet("day", "date", "time")
 func (m *match) termsOn(o *object) int {
 	seen := map[*column]bool{}
 	stray := 0
-	for _, use := range m.terms() {
+	terms := m.terms()
+	for _, use := range terms {
+		if len(terms) > 1 && !slices.ContainsFunc(use, func(w int) bool { return m.names(w, o) < meansFit }) {
+			continue // the thing, and not what it is found by
+		}
 		var best *column
 		top := 0.4
 		for _, col := range o.columns {
@@ -251,5 +275,7 @@ func (m *match) termsOn(o *object) int {
 
 // telling tells whether a term holds a word that should fit something.
 func (m *match) telling(use []int) bool {
-	return len(use) > 1 || slices.ContainsFunc(use, func(w int) bool { return m.goal.words[w].weight >= 1 })
+	return len(use) > 1 || slices.ContainsFunc(use, func(w int) bool {
+		return m.goal.words[w].weight >= 1 || identifying[m.goal.words[w].stem]
+	})
 }

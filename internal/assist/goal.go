@@ -146,6 +146,11 @@ func splitToken(s string) []token {
 	}
 	s = strings.ReplaceAll(s, "'s", "")
 	var out []token
+	for short, long := range contractions {
+		if cut, ok := strings.CutSuffix(s, short); ok && cut != "" {
+			return []token{{text: cut, proper: proper}, {text: long}}
+		}
+	}
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '-' || r == '_' || r == '.' }) {
 		out = append(out, token{text: part, capital: capital, proper: proper})
 	}
@@ -157,6 +162,9 @@ func splitToken(s string) []token {
 
 // contracted are words after which 's is "is" or "has".
 var contracted = map[string]bool{"what": true, "who": true, "where": true, "when": true, "how": true, "it": true, "that": true, "there": true, "he": true, "she": true}
+
+// contractions are the ends of words that are words of their own.
+var contractions = map[string]string{"'ll": "will", "'ve": "have", "'re": "are", "'m": "am", "'d": "would", "n't": "not"}
 
 // joinPhrases writes short words out and makes one word of phrases. A call
 // back is one whoever stands in between.

@@ -105,6 +105,7 @@ func (p *parser) verbPosition(i int) bool {
 	case "and", "or":
 		free = p.is(i+1, determiners) || next.text == "them" || next.text == "me" || !nounish[p.at(i).text] && !next.mark
 	}
+	free = free || p.opened(i) && !nounish[p.at(i).text] && p.is(i+1, determiners)
 	if !free && words.people[stem(prev.text)] {
 		j := i - 2
 		for p.is(j, determiners) || p.at(j).text == "new" {
@@ -127,6 +128,20 @@ func (p *parser) verbPosition(i int) bool {
 	}
 	// "Save feedback", but not "order status by number".
 	return prev.mark && !p.terse(i)
+}
+
+// opened tells whether the clause of i begins with what is supplied: "by phone
+// number find the order".
+func (p *parser) opened(i int) bool {
+	from := i
+	for !p.at(from - 1).mark {
+		from--
+	}
+	switch p.at(from).text {
+	case "by", "using", "given", "with", "from", "via":
+		return i > from+1
+	}
+	return false
 }
 
 // terse goals are a noun phrase and what it is found by.

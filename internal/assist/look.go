@@ -87,7 +87,7 @@ func (m *match) asked(o *object) []int {
 		if w.role == given || w.role == silent || w.actor {
 			continue
 		}
-		if w.hint || m.names(i, o) >= sameFit && !m.exactly(i, o) {
+		if w.hint || m.names(i, o) >= sameFit && (!m.exactly(i, o) || w.role == aim && w.sentence == 0 && w.preposed == "" && m.heads(i)) {
 			continue // the object itself
 		}
 		if w.role == aim && (w.faint && w.owner < 0 && w.preposed == "" && w.stem != "name" || about[w.preposed]) || about[w.preposed] && (w.indefinite || w.possessed) {
@@ -96,6 +96,16 @@ func (m *match) asked(o *object) []int {
 		use = append(use, i)
 	}
 	return use
+}
+
+// heads tells whether a word is the last of the noun phrase that a goal is
+// about: the deliveries of "find deliveries for a recipient".
+func (m *match) heads(w int) bool {
+	if w+1 == len(m.goal.words) {
+		return true
+	}
+	g, next := &m.goal.words[w], &m.goal.words[w+1]
+	return !g.owns && (next.preposed != g.preposed || next.clause != g.clause || next.role != g.role)
 }
 
 // exactly tells whether a column is called by just this word, although it may
@@ -194,7 +204,7 @@ func (m *match) asksFor(o *object, h *hop, at int, alone bool) bool {
 			continue
 		}
 		asked = true
-		if (a.kind == "which" || a.kind == "what" || a.kind == "whose") && (a.next == at || a.next+1 == at && m.qualifies(a.next, o, h)) {
+		if (a.kind == "which" || a.kind == "what" || people[a.kind]) && (a.next == at || a.next+1 == at && m.qualifies(a.next, o, h)) {
 			return true
 		}
 	}

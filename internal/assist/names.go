@@ -224,7 +224,11 @@ func callersName(col *column) bool {
 // numbers are not.
 var (
 	callers    = stemSet("caller", "customer", "guest", "client", "guardian", "contact", "reported", "subscriber", "policyholder", "visitor")
-	staffWords = stemSet("doctor", "physician", "teacher", "instructor", "adjuster", "technician", "employee", "staff", "agent", "driver", "manager", "supplier", "vendor", "store", "branch", "nurse", "office", "department", "salesperson")
+	staffWords = stemSet("doctor", "physician", "teacher", "instructor", "adjuster", "technician", "employee", "staff", "agent", "driver", "manager", "supplier", "vendor", "store", "branch", "nurse", "office", "department", "salesperson",
+		"therapist", "engineer", "mechanic", "dentist", "lawyer", "attorney", "broker", "adviser", "advisor", "consultant", "lecturer", "professor", "tutor",
+		"coach", "trainer", "stylist", "barber", "groomer", "vet", "veterinarian", "chef", "waiter", "cleaner", "plumber", "electrician", "courier", "pilot",
+		"librarian", "counsellor", "counselor", "officer", "clerk", "representative", "operator", "dispatcher", "inspector", "surveyor", "contractor",
+		"photographer", "pharmacist", "hygienist", "surgeon", "optician", "physiotherapist", "receptionist", "concierge", "caretaker", "guide", "host", "crew")
 )
 
 func staff(o *object) bool {

@@ -113,10 +113,19 @@ func (m *match) intents(objects []*object) []intent {
 	switch first := list[0]; {
 	case first.action == create && (m.named(given) || m.extends(first, objects)):
 		return []intent{{change, 1, "update"}, {create, 0.7, first.verb}}
+	case first.verb == "confirm" && len(objects) > 0 && !confirmable(objects[0]):
+		return []intent{{look, 1, ""}, {change, 0.6, first.verb}}
 	case first.action == look && m.goal.verb != "" && m.flags(objects):
 		return []intent{{change, 1, m.goal.verb}, {look, 0.6, ""}}
 	}
 	return list
+}
+
+// confirmable tells whether a row has a state that confirming changes; of any
+// other, what is there is read back.
+func confirmable(o *object) bool {
+	_, ok := toState(o, states["confirm"])
+	return ok
 }
 
 // extends: "add a remark to an appointment", "put a subscriber on another plan".

@@ -174,10 +174,25 @@ func (m *match) refuse(list []*draft) Reason {
 		return SeveralFilters
 	case top.intent.action != create && m.everything(top):
 		return NoFilter
+	case top.intent.action == look && m.unindexed(top):
+		return NotIndexed
 	case top.confidence < bar:
 		return NoMatch
 	}
 	return ""
+}
+
+// unindexed tells whether what is said to be supplied is a column of the
+// draft's object that has no index, rather than the one that has.
+func (m *match) unindexed(d *draft) bool {
+	for _, use := range m.terms() {
+		for _, col := range d.object.columns {
+			if !col.searchable && m.termFit(d.object, col, use) >= max(d.filterFit+0.2, 0.8) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // onlyUnindexed tells whether something is named that could be looked up if
@@ -196,13 +211,12 @@ func (m *match) between() bool { return slices.Contains(m.goal.raw, "between") }
 func (m *match) compares() bool {
 	joined := " " + strings.Join(m.goal.raw, " ") + " "
 	raw := m.goal.raw
-	for i, t := range raw {
-		if !m.goal.reads() || m.named(given) || i == 0 {
-			break
-		}
+	for i := 1; i < len(raw) && m.goal.reads() && !m.named(given); i++ {
+		t := raw[i]
 		year := isYear(t) && prepositions[raw[i-1]]
+		bound := bounds[raw[i-1]] && t[0] >= '0' && t[0] <= '9'
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
-		if year || lack {
+		if year || lack || bound {
 			return true
 		}
 	}
@@ -218,6 +232,9 @@ func (m *match) compares() bool {
 	}
 	return false
 }
+
+// bounds stand before a figure that something is compared with.
+var bounds = set("under", "over", "above", "below")
 
 // available: whether something is free depends on more than one condition.
 func (m *match) available(d *draft) bool {
@@ -241,7 +258,7 @@ func (m *match) everything(d *draft) bool {
 	}
 	raw := m.goal.raw
 	for i, t := range raw {
-		if t == "all" || t == "every" || t == "list" && i == 0 || period[t] && i > 0 && (raw[i-1] == "next" || raw[i-1] == "last" || raw[i-1] == "this") {
+		if t == "all" || t == "every" || t == "list" && i == 0 || period[strings.TrimSuffix(t, "s")] && i > 0 && m.lately(i-1) {
 			return true
 		}
 	}
@@ -251,6 +268,15 @@ func (m *match) everything(d *draft) bool {
 	return slices.ContainsFunc(m.goal.asks, func(a ask) bool {
 		return a.kind == "which" && a.next < len(m.goal.words) && m.names(a.next, d.object) >= sameFit && !m.leadsAway(a.next+1, d.object)
 	})
+}
+
+// lately: "next week", "in the last 30 days".
+func (m *match) lately(i int) bool {
+	raw := m.goal.raw
+	if i > 0 && raw[i][0] >= '0' && raw[i][0] <= '9' {
+		i--
+	}
+	return raw[i] == "next" || raw[i] == "last" || raw[i] == "this" || raw[i] == "past" || raw[i] == "coming"
 }
 
 // leadsAway tells whether a word names what an object refers to: "which menu
@@ -268,7 +294,17 @@ var (
 func (m *match) analyses() bool { return m.begunWith(analysing) }
 
 // elsewhere: "email the menu to a guest" is nothing that a database does.
-func (m *match) elsewhere() bool { return m.begunWith(foreign) }
+func (m *match) elsewhere() bool { return m.begunWith(foreign) || m.sends() }
+
+// sent are the things that reach people by other ways than a database.
+var sent = set("email", "text", "sms", "reminder", "notification", "letter", "fax", "newsletter")
+
+// sends: "send every customer a text", where texts are no objects.
+func (m *match) sends() bool {
+	return m.goal.intents[0].verb == "send" && slices.ContainsFunc(m.goal.raw, func(t string) bool {
+		return sent[strings.TrimSuffix(t, "s")] && m.unknown(t)
+	})
+}
 
 func (m *match) begunWith(list map[string]bool) bool {
 	raw := m.goal.raw
