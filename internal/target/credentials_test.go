@@ -1,6 +1,7 @@
 package target_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -134,6 +135,36 @@ func TestParseCredentialsIsVerbatim(t *testing.T) {
 		}
 		if got.User != c.User || got.Database != c.Database || got.Password.Reveal() != c.Password {
 			t.Fatal("a value was changed")
+		}
+	})
+}
+
+// FuzzParseCredentials: what passes is one host, one port and the names as they
+// were sent, without a character that could end one of them early.
+func FuzzParseCredentials(f *testing.F) {
+	for _, host := range []string{"db.example.com", "192.0.2.1", "[2001:db8::1]", "/tmp", "a,b", "0x7f.1"} {
+		f.Add(host, "5432", "appdb", "flowyte_ro", "secret", "require", "", "", "")
+	}
+	f.Add("db.example.com", "05432", "x sslmode=disable", "a\x00user\x00b", "p\n", "VERIFY-FULL", "-----BEGIN CERTIFICATE-----", "w", "x")
+	f.Fuzz(func(t *testing.T, host, port, database, user, password, mode, ca, writer, writePassword string) {
+		c := api.Credentials{
+			Host: host, Port: api.Port(port), Database: database, User: user, Password: password, SSLMode: mode, CAPEM: ca,
+			WriteUser: writer, WritePassword: writePassword,
+		}
+		for _, kind := range []schema.Kind{schema.Postgres, schema.MySQL} {
+			got, err := target.ParseCredentials(c, kind)
+			if err != nil {
+				if _, ok := fault.As(err); !ok || got != nil {
+					t.Errorf("%v, %T", got, err)
+				}
+				continue
+			}
+			if got.User != user || got.Database != database || got.Password.Reveal() != password || strconv.Itoa(int(got.Port)) != port || string(got.TLS.Mode) != mode {
+				t.Error("a value was changed")
+			}
+			if strings.ContainsAny(user+database+password+got.WriteUser+got.Host.String(), "\x00\r\n") || strings.ContainsAny(got.Host.String(), "/,%@ ") {
+				t.Error("a value that could end early was accepted")
+			}
 		}
 	})
 }
