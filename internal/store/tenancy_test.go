@@ -131,14 +131,13 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 		return err
 	},
 	"ExecuteWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
-		return s.ExecuteWrite(ctx, by.Org, of.write.ID, nil, of.write.IntendedAt)
+		return s.ExecuteWrite(ctx, by.Org, of.write.ID, nil)
 	},
 	"FinishWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.FinishWrite(ctx, by.Org, of.write.ID, WriteEnd{State: WriteUnknown})
 	},
 	"SettleWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
-		_, err := s.SettleWrite(ctx, by, of.write.ID, WriteCommitted)
-		return err
+		return s.SettleWrite(ctx, by, of.write.ID, WriteCommitted, "ok")
 	},
 	"SuspendSkill": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.SuspendSkill(ctx, by.Org, of.agent.ID, of.skill.ID, "x")

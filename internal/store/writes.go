@@ -152,7 +152,8 @@ func (s *Store) IntendWrite(ctx context.Context, w WriteRecord) error {
 // ExecuteWrite keeps, before COMMIT is sent, by what its end can be asked for,
 // sealed. A second call replaces the first. The fault is write_not_open for a
 // write that has ended.
-func (s *Store) ExecuteWrite(ctx context.Context, org id.Org, write id.Write, execution []byte, at time.Time) error {
+func (s *Store) ExecuteWrite(ctx context.Context, org id.Org, write id.Write, execution []byte) error {
+	at := s.clock()
 	return s.changeWrite(ctx, org, write, func(_ *sql.Tx, w *WriteRecord) error {
 		if w.State != WriteIntended && w.State != WriteExecuted {
 			return fault.New(fault.WriteNotOpen)
@@ -190,20 +191,18 @@ func (s *Store) FinishWrite(ctx context.Context, org id.Org, write id.Write, end
 // settledByHand is the reason of a write whose end an operator found out.
 const settledByHand = "settled_by_operator"
 
-// SettleWrite ends a write of unknown end by what an operator found out, and
-// leaves a line of Activity. The fault is write_not_unknown for any other.
-func (s *Store) SettleWrite(ctx context.Context, by Actor, write id.Write, state WriteState) (WriteRecord, error) {
-	var settled WriteRecord
+// SettleWrite ends a write of unknown end by what an operator found out, with
+// the outcome that goes with it, and leaves a line of Activity. The fault is
+// write_not_unknown for any other.
+func (s *Store) SettleWrite(ctx context.Context, by Actor, write id.Write, state WriteState, outcome string) error {
 	now := s.clock()
-	err := s.changeWrite(ctx, by.Org, write, func(tx *sql.Tx, w *WriteRecord) error {
+	return s.changeWrite(ctx, by.Org, write, func(tx *sql.Tx, w *WriteRecord) error {
 		if w.State != WriteUnknown {
 			return fault.New(fault.WriteNotUnknown)
 		}
-		w.State, w.Reason, w.EndedAt = state, settledByHand, &now
-		settled = *w
+		w.State, w.Outcome, w.Reason, w.EndedAt = state, outcome, settledByHand, &now
 		return s.record(ctx, tx, by, "write.settle_"+string(state), string(write))
 	})
-	return settled, err
 }
 
 // errUnchanged is what a change of a write says that has nothing to change.

@@ -80,7 +80,7 @@ func TestThreeRecords(t *testing.T) {
 	for _, evidence := range []string{"before a deadlock", "after it"} {
 		wall.advance(time.Second)
 		now := wall.Now()
-		must(t, s.ExecuteWrite(t.Context(), by.Org, want.ID, []byte(evidence), now))
+		must(t, s.ExecuteWrite(t.Context(), by.Org, want.ID, []byte(evidence)))
 		want.State, want.Execution, want.ExecutedAt = WriteExecuted, []byte(evidence), &now
 		check()
 	}
@@ -99,7 +99,7 @@ func TestThreeRecords(t *testing.T) {
 	if r := journalIntact(t, s); r.Last != 5 {
 		t.Errorf("%d records", r.Last)
 	}
-	wantFault(t, s.ExecuteWrite(t.Context(), by.Org, want.ID, nil, now), fault.WriteNotOpen)
+	wantFault(t, s.ExecuteWrite(t.Context(), by.Org, want.ID, nil), fault.WriteNotOpen)
 	end.State = WriteRolledBack
 	wantFault(t, s.FinishWrite(t.Context(), by.Org, want.ID, end), fault.WriteNotOpen)
 	wantFault(t, s.IntendWrite(t.Context(), WriteRecord{ID: id.New[id.Write](), OrgID: "org_nobody"}), fault.NotFound)
@@ -127,7 +127,7 @@ func TestOneWriteACall(t *testing.T) {
 	again(fault.ToolCallIDReused)
 	intended(t, s, c, "call_2")
 	intended(t, s, other, "call_1")
-	must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil, s.clock()))
+	must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil))
 	again(fault.ToolCallIDReused)
 	finish(t, s, w, WriteUnknown)
 	again(fault.ToolCallIDReused)
@@ -199,7 +199,7 @@ func TestWritesToTakeUp(t *testing.T) {
 			switch state {
 			case WriteIntended:
 			case WriteExecuted:
-				must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil, s.clock()))
+				must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil))
 			default:
 				finish(t, s, w, state)
 			}
@@ -222,8 +222,7 @@ func TestSettledByHand(t *testing.T) {
 	c := conversationOf(s, by)
 	w := intended(t, s, c, "call_1")
 	settle := func(by Actor, state WriteState) error {
-		_, err := s.SettleWrite(t.Context(), by, w.ID, state)
-		return err
+		return s.SettleWrite(t.Context(), by, w.ID, state, "failed")
 	}
 	wantFault(t, settle(by, WriteCommitted), fault.WriteNotUnknown)
 	must(t, s.FinishWrite(t.Context(), by.Org, w.ID, WriteEnd{State: WriteUnknown, Outcome: "unknown", At: wall.Now()}))
@@ -232,7 +231,7 @@ func TestSettledByHand(t *testing.T) {
 	must(t, settle(Actor{Org: by.Org}, WriteRolledBack))
 	wantFault(t, settle(by, WriteCommitted), fault.WriteNotUnknown)
 	got := kept(t, s, c)[w.ID]
-	if got.State != WriteRolledBack || got.Reason != "settled_by_operator" || !got.EndedAt.Equal(wall.Now()) {
+	if got.State != WriteRolledBack || got.Outcome != "failed" || got.Reason != "settled_by_operator" || !got.EndedAt.Equal(wall.Now()) {
 		t.Errorf("settled as %+v", got)
 	}
 	list, err := s.Activities(t.Context(), by.Org, Page{})
@@ -309,7 +308,7 @@ func TestPrunedJournal(t *testing.T) {
 		switch of.state {
 		case WriteIntended:
 		case WriteExecuted:
-			must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil, s.clock()))
+			must(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, nil))
 		default:
 			finish(t, s, w, of.state)
 		}
@@ -426,7 +425,7 @@ func TestJournalOfALockedStore(t *testing.T) {
 	must(t, err)
 	for name, record := range map[string]func(ctx context.Context) error{
 		"intend":  func(ctx context.Context) error { return s.IntendWrite(ctx, writeOf(c, "call_2")) },
-		"execute": func(ctx context.Context) error { return s.ExecuteWrite(ctx, by.Org, w.ID, nil, w.IntendedAt) },
+		"execute": func(ctx context.Context) error { return s.ExecuteWrite(ctx, by.Org, w.ID, nil) },
 		"finish": func(ctx context.Context) error {
 			return s.FinishWrite(ctx, by.Org, w.ID, WriteEnd{State: WriteCommitted})
 		},
@@ -464,7 +463,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 	big := writeOf(c, "call_2")
 	big.Arguments = make([]byte, 1<<20)
 	wantFault(t, s.IntendWrite(t.Context(), big), fault.StoreUnavailable)
-	wantFault(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, big.Arguments, s.clock()), fault.StoreUnavailable)
+	wantFault(t, s.ExecuteWrite(t.Context(), by.Org, w.ID, big.Arguments), fault.StoreUnavailable)
 	if got := kept(t, s, c); len(got) != 1 || got[w.ID].State != WriteIntended {
 		t.Errorf("kept are %+v", got)
 	}
@@ -488,7 +487,7 @@ func journalForever(ctx context.Context, s *Store) error {
 			return err
 		}
 		fmt.Println(WriteIntended, w.ID)
-		if err := s.ExecuteWrite(ctx, org.ID, w.ID, []byte("sealed"), s.clock()); err != nil {
+		if err := s.ExecuteWrite(ctx, org.ID, w.ID, []byte("sealed")); err != nil {
 			return err
 		}
 		fmt.Println(WriteExecuted, w.ID)
@@ -549,7 +548,7 @@ func BenchmarkJournal(b *testing.B) {
 	c := conversationOf(s, by)
 	for b.Loop() {
 		w := intended(b, s, c, string(id.New[id.Event]()))
-		must(b, s.ExecuteWrite(b.Context(), by.Org, w.ID, make([]byte, 600), s.clock()))
+		must(b, s.ExecuteWrite(b.Context(), by.Org, w.ID, make([]byte, 600)))
 		finish(b, s, w, WriteCommitted)
 	}
 }
