@@ -60,7 +60,11 @@ func (v *Verification) prepared() *Verification {
 			out.sound = false
 			continue
 		}
-		out.secrets = append(out.secrets, secretField{at: at, param: plan.Param{Name: field, Type: p.Results[at].Type, Required: true}})
+		t := p.Results[at].Type
+		// It is compared and never sent: what the column could not hold is wrong,
+		// and that is all there is to say of it.
+		t.MaxLength, t.Charset = nil, ""
+		out.secrets = append(out.secrets, secretField{at: at, param: plan.Param{Name: field, Type: t, Required: true}})
 	}
 	if v.Subject != "" {
 		out.subject = leafAt(p, v.Subject)
