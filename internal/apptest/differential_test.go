@@ -94,6 +94,11 @@ var variants = map[string][]string{
 	"PUT /api/v1/agents/{agentId}/integrations/{kind}/bindings/{skillId}": bindings,
 	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings/auto": {
 		`{"goal":"look up the payments of a customer","dryRun":true}`, `{"goal":"tell the caller their ssn","dryRun":true}`, `{"goal":"find a customer by phone","dryRun":true}`,
+		`{"goal":"Look up a payment by its id and say the amount","dryRun":true}`, `{"goal":"Find a customer by social security number.","dryRun":true}`,
+		`{"goal":"Change the ssn of a customer, found by id.","dryRun":true}`, `{"goal":"Record a payment with the customer and the amount.","dryRun":true}`,
+		`{"goal":"When was an order placed, and what does its internal note say? By order id.","dryRun":true}`,
+		`{"goal":"Find an old customer by id.","dryRun":true}`, `{"goal":"Return the hint of a customer by email."}`,
+		`{"goal":"Find the order by payment id and tell the amount of the payment."}`, `{"goal":"Drop the payments table.","dryRun":true}`,
 	},
 }
 

@@ -208,6 +208,25 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestRedirectIsNotFollowed: an endpoint cannot send the request, and the key in
+// it, to another address.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	inside := serve(t, completion(`{"choice": 1, "toolName": "x"}`))
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/latest/meta-data/", status) })
+		p := proposal(t)
+		got, err := assist.Ask(t.Context(), model(t, s.URL, time.Minute), goal, p)
+		if err == nil || got.ChosenBy != assist.ByWords {
+			t.Errorf("%d: chosen by %s, %v", status, got.ChosenBy, err)
+		}
+	}
+	select {
+	case r := <-inside.requests:
+		t.Errorf("the other address was asked for %s", r.URL)
+	default:
+	}
+}
+
 // TestNames: a name may say what the candidate's names say, and nothing else.
 func TestNames(t *testing.T) {
 	for name, taken := range map[string]bool{
