@@ -194,7 +194,7 @@ func (s *Service) restoreOne(ctx context.Context, c store.ConversationRecord, ve
 	if err != nil {
 		return err
 	}
-	s.engine.Restore(r, v)
+	s.engine.Restore(r, v, nil)
 	return nil
 }
 

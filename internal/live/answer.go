@@ -24,6 +24,9 @@ const (
 	Refused              = api.OutcomeRefused
 	Busy                 = api.OutcomeBusy
 	Failed               = api.OutcomeFailed
+	Conflict             = api.OutcomeConflict
+	Unknown              = api.OutcomeUnknown
+	Pending              = api.OutcomePending
 )
 
 // Answer is what one call yields. It is shared with replays: treat it as
@@ -51,9 +54,10 @@ type Answer struct {
 // and replayed.
 func (a *Answer) execution() bool { return a.Outcome == OK || a.Outcome == NotFound }
 
-func (a *Answer) asReplay() *Answer {
+// asReplay is the answer under the id that was asked for.
+func (a *Answer) asReplay(toolCallID string) *Answer {
 	again := *a
-	again.Replayed = true
+	again.ToolCallID, again.Replayed = toolCallID, true
 	return &again
 }
 
@@ -131,16 +135,42 @@ func say(o Outcome, reason string) string {
 	case TimedOut:
 		return "The system is taking too long to answer right now."
 	case Busy:
+		if reason == reasonAnother {
+			return "One moment, I am still working on the change before this one."
+		}
 		return "The system is busy at the moment. Let me try again shortly."
 	case Refused:
-		if reason == reasonLookups {
+		switch reason {
+		case reasonLookups:
 			return "I have looked up as many records as I may in one conversation."
+		case reasonWrites:
+			return "I have made as many changes as I may in one conversation."
 		}
 		return "I am not able to do that."
 	case Failed:
 		return "That did not work, and nothing was changed."
+	case Conflict:
+		return sayConflict(reason)
+	case Pending:
+		return "That is taking a little longer. Let me check on it in a moment."
+	case Unknown:
+		return "I could not make sure whether that went through. It needs to be checked before it is tried again."
+	}
+	switch reason {
+	case reasonJournal, reasonStopping, reasonNotServed, reasonRole:
+		return "I cannot make changes at the moment, and nothing was changed."
 	}
 	return "I cannot reach that information at the moment."
+}
+
+func sayConflict(reason string) string {
+	switch reason {
+	case reasonExists:
+		return "There is already an entry like that, so nothing was changed."
+	case reasonMoreThanOne:
+		return "That fits more than one record, so nothing was changed. Somebody has to look at it first."
+	}
+	return "The system does not accept that, and nothing was changed."
 }
 
 // AppendResponse writes the whole body of the answer's response.

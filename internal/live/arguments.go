@@ -28,7 +28,9 @@ type judged struct {
 	canonical string
 	// subject is of the verified caller, "" for a tool that does not ask for it.
 	subject string
-	room    [4]argument
+	// system is for a write, nil for a read.
+	system *system
+	room   [4]argument
 }
 
 // argument is a value in canonical text, or given false.
@@ -77,6 +79,9 @@ func (c *Conversation) judge(t *Tool, args []Arg, j *judged) []Complaint {
 			complaints = append(complaints, Complaint{Param: p.Name, Wanted: wanted})
 		}
 		j.values = append(j.values, v)
+	}
+	if t.needsPhone && !c.knows(string(plan.CallerPhone)) {
+		complaints = append(complaints, Complaint{Param: string(plan.CallerPhone), Wanted: wantFromCall})
 	}
 	if taken < len(args) {
 		complaints = append(complaints, Complaint{Param: "arguments", Wanted: wantOnly + listed(t)})
@@ -181,7 +186,7 @@ func canonical(values []argument) string {
 }
 
 // fill gives the statement's slots their values, in out. ok is false for a slot
-// that a read cannot have.
+// that cannot be filled.
 func (j *judged) fill(p *plan.Plan, out []target.Value) (values []target.Value, ok bool) {
 	for i := range p.Slots {
 		slot := &p.Slots[i]
@@ -194,6 +199,12 @@ func (j *judged) fill(p *plan.Plan, out []target.Value) (values []target.Value, 
 				return nil, false
 			}
 			out = append(out, j.values[at].slot(slot))
+		case plan.FromSystem:
+			v, ok := j.system.value(slot)
+			if !ok {
+				return nil, false
+			}
+			out = append(out, v)
 		case plan.FromSubject:
 			v, ok := subjectFor(slot, j.subject)
 			if !ok {

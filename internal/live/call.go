@@ -50,6 +50,12 @@ func (e *Engine) Call(ctx context.Context, c *Conversation, r Request) (*Answer,
 			return nil, err
 		case complaints != nil:
 			return k.finish(nil, &Answer{Outcome: InvalidArguments, Complaints: complaints}), nil
+		case mine != nil && k.t.writes():
+			a, repeated, err := k.write(ctx, mine)
+			if a != nil || err != nil {
+				return a, err
+			}
+			earlier = repeated
 		case mine != nil:
 			return k.run(ctx, mine), nil
 		}
@@ -93,6 +99,9 @@ func (k *call) claim(complaints []Complaint) (mine, earlier *execution, err erro
 // replay gives the answer of the earlier call under this id, waiting for it
 // within this call's own deadline. It is nil when there is none to repeat.
 func (k *call) replay(ctx context.Context, earlier *execution) *Answer {
+	if k.t.writes() {
+		return k.join(ctx, earlier)
+	}
 	a, err := k.c.wait(ctx, earlier)
 	if err != nil {
 		return k.finish(nil, &Answer{Outcome: TimedOut, Reason: reasonOf(ctx)})
@@ -103,7 +112,7 @@ func (k *call) replay(ctx context.Context, earlier *execution) *Answer {
 	if reason := k.e.published.load().withdrawn(k.c.keyOf(k.t), k.t); reason != "" {
 		return k.finish(nil, &Answer{Outcome: Unavailable, Reason: reason})
 	}
-	return a.asReplay()
+	return a.asReplay(k.id)
 }
 
 // run takes the call through the gates and to the database, and settles the
@@ -128,23 +137,21 @@ func (k *call) answer(ctx context.Context) *Answer {
 	if stop != nil {
 		return stop
 	}
-	if !k.mayLookUp() {
+	if !k.t.writes() && !k.mayLookUp() {
 		return &Answer{Outcome: Refused, Reason: reasonLookups}
 	}
 	if k.who.unverified {
 		return &Answer{Outcome: VerificationRequired, Reason: k.who.reason}
 	}
-	giveBack := func() {}
+	var token *confirmation
 	if k.t.RequiresConfirmation {
-		back, ok := k.c.confirmed(k.t, k.args.canonical, k.token, k.began)
-		if !ok {
+		if token = k.c.confirmed(k.t, k.args.canonical, k.token, k.began); token == nil {
 			return &Answer{Outcome: ConfirmationRequired, Reason: k.refusedToken(), Confirmation: k.c.ask(k.t, &k.args, k.began)}
 		}
-		giveBack = back
 	}
 	a := k.admitted(ctx, conn)
 	if !a.execution() {
-		giveBack()
+		k.c.putBack(token)
 	}
 	return a
 }
@@ -156,8 +163,8 @@ func (k *call) available() (*Connection, *Answer) {
 	conn, reason := k.e.published.load().standingOf(k.c.keyOf(k.t), k.t)
 	switch {
 	case reason != "":
-	case !served(k.t.Plan):
-		reason = "writes_not_served"
+	case !k.served():
+		reason = reasonNotServed
 	case k.e.drift.blocked(k.t, conn, k.began):
 		reason = reasonDrifted
 	case conn.stuck.Load() >= maxStuck:
@@ -242,16 +249,21 @@ func answerOf(ctx context.Context, j *job) *Answer {
 }
 
 // finish completes an answer, records it, and settles the claim on the id, if
-// there is one. An answer of the database whose receipt cannot be kept is not
-// given.
+// there is one. A read's answer whose receipt cannot be kept is not given; a
+// write is in the journal.
 func (k *call) finish(mine *execution, a *Answer) *Answer {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	return k.finishLocked(mine, a)
+}
+
+// finishLocked is finish with the conversation's mu held.
+func (k *call) finishLocked(mine *execution, a *Answer) *Answer {
 	a.ToolCallID, a.Tool = k.id, k.t.Name
 	a.Latency = k.e.now().Sub(k.began)
 	payload := called(k.t, a)
 	c := k.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !k.e.record(c, eventCalled, payload) && a.execution() {
+	if !k.e.record(c, eventCalled, payload) && a.execution() && !k.t.writes() {
 		full := receiptsFull()
 		full.ToolCallID, full.Tool, full.Latency, full.Wait, full.DB = a.ToolCallID, a.Tool, a.Latency, a.Wait, a.DB
 		a = full

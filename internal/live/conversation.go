@@ -47,6 +47,8 @@ type Conversation struct {
 	readings      readings
 	verified      verified
 	failures      int // verifications that did not succeed
+	// turn is taken by the write that is under way; made by the first.
+	turn chan struct{}
 }
 
 // Start opens a conversation on a version. Of the caller's values those that
@@ -223,10 +225,12 @@ func (c *Conversation) Record() Record {
 	}
 }
 
-// Restore takes up a conversation that was open when the process stopped. It
-// is false for one that has been idle for too long, which is ended instead, and
-// when there is no room.
-func (e *Engine) Restore(r Record, v *Version) bool {
+// Restore takes up a conversation that was open when the process stopped, with
+// its writes in the order in which they were begun. It is false for one that
+// has been idle for too long, which is ended instead, and when there is no room.
+// What became of its open writes is found out in any case.
+func (e *Engine) Restore(r Record, v *Version, writes []Written) bool {
+	defer e.Resume(writes) // of those that nobody took up
 	if !r.EndedAt.IsZero() {
 		return false
 	}
@@ -240,6 +244,7 @@ func (e *Engine) Restore(r Record, v *Version) bool {
 	if e.conversations.add(c) != nil {
 		return false
 	}
+	e.remember(c, writes)
 	if e.now().Sub(r.LastUsed) >= idleEnd {
 		e.endAt(c, r.LastUsed.Add(idleEnd))
 		return false

@@ -275,7 +275,7 @@ func TestRestore(t *testing.T) {
 
 		k := newKit(t, oneRow, tool("look_up", "caller_phone", plan.Phone))
 		<-time.After(idleEnd - time.Minute)
-		if !k.Restore(left, k.version) {
+		if !k.Restore(left, k.version, nil) {
 			t.Fatal("an open conversation was not taken up")
 		}
 		again, err := k.Find(org, c.ID)
@@ -314,7 +314,7 @@ func TestRestoreEndsWhatIsOver(t *testing.T) {
 		k := newKit(t, oneRow)
 		left := Record{ID: "cnv_1", Org: org, Agent: agent, Channel: "voice", LastUsed: time.Now(), Seq: 7}
 		<-time.After(idleEnd)
-		if k.Restore(left, k.version) {
+		if k.Restore(left, k.version, nil) {
 			t.Error("taken up")
 		}
 		events := k.rec.list()
@@ -325,13 +325,13 @@ func TestRestoreEndsWhatIsOver(t *testing.T) {
 			t.Errorf("ended at %v", r.EndedAt)
 		}
 		left.EndedAt = time.Now()
-		if k.Restore(left, k.version) || len(k.rec.list()) != 1 {
+		if k.Restore(left, k.version, nil) || len(k.rec.list()) != 1 {
 			t.Error("an ended conversation was taken up")
 		}
 	})
 	k := newKitWith(t, Options{MaxConversations: 1}, oneRow)
 	k.ring()
-	if k.Restore(Record{ID: "cnv_1", LastUsed: time.Now()}, k.version) {
+	if k.Restore(Record{ID: "cnv_1", LastUsed: time.Now()}, k.version, nil) {
 		t.Error("taken up without room")
 	}
 }

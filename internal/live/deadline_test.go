@@ -87,6 +87,7 @@ func TestRowsAtTheDeadlineCount(t *testing.T) {
 // frozen is a driver that does not return before it is thawed, and then writes
 // into a result that nobody waits for.
 type frozen struct {
+	readsOnly
 	thaw chan struct{}
 	runs atomic.Int32
 }

@@ -15,6 +15,7 @@ import (
 
 // changing is a database whose table is altered and put right again.
 type changing struct {
+	readsOnly
 	drifted atomic.Bool
 	runs    atomic.Int32
 }

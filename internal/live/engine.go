@@ -1,6 +1,8 @@
 package live
 
 import (
+	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -17,6 +19,8 @@ type Options struct {
 	// not be used again until an operator has looked. It must not block. nil
 	// tells nobody.
 	Suspend func(org id.Org, agent id.Agent, skill id.Skill, reason string)
+	// Log is for what nobody waits for any more; nil discards it.
+	Log *slog.Logger
 	// MaxConversations bounds those in memory; 0 means 100,000.
 	MaxConversations int
 	// MaxPerOrg bounds the open ones of one organisation, so that none can
@@ -32,13 +36,20 @@ type Engine struct {
 	conversations conversations
 	answers       budget
 	brake         brake
-	recorder      Recorder
-	meter         Meter
-	drift         drift
-	latencies     latencies
-	workers       workers
-	jobs          sync.Pool
-	now           func() time.Time
+	journal       Journal
+	suspend       func(id.Org, id.Agent, id.Skill, string)
+	log           *slog.Logger
+	crew          crew
+	// background is what writes live in; it ends with the engine.
+	background context.Context
+	cancel     context.CancelFunc
+	recorder   Recorder
+	meter      Meter
+	drift      drift
+	latencies  latencies
+	workers    workers
+	jobs       sync.Pool
+	now        func() time.Time
 }
 
 // New makes an engine that serves nothing until the first Swap.
@@ -55,13 +66,26 @@ func New(o Options) *Engine {
 	if o.Meter == nil {
 		o.Meter = unmetered{}
 	}
-	e := &Engine{meter: o.Meter, conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder, now: o.Now}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{
+		meter: o.Meter, conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder,
+		journal: o.Journal, suspend: o.Suspend, log: o.Log, now: o.Now,
+	}
+	e.background, e.cancel = context.WithCancel(context.Background())
 	e.answers.max = maxHeldBytes
 	e.jobs.New = func() any { return newJob() }
 	e.Swap(&Table{})
 	return e
 }
 
-// Close ends the goroutines that wait for work. Calls under way go on to their
-// end, and later ones are still answered.
-func (e *Engine) Close() { e.workers.close() }
+// Close ends the goroutines that wait for work. Reads under way go on to their
+// end, and later ones are still answered. Writes under way are broken off, and
+// what became of them is found out at the next start: Drain first.
+func (e *Engine) Close() {
+	e.crew.stop()
+	e.cancel()
+	e.crew.all.Wait()
+	e.workers.close()
+}

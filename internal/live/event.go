@@ -29,7 +29,9 @@ const (
 	// The caller of a conversation proved who they are, or did not.
 	eventVerified    = "caller.verified"
 	eventNotVerified = "caller.not_verified"
-	eventEnded       = "conversation.ended"
+	// A write ended whose caller had been told that it goes on.
+	eventFinished = "tool.finished"
+	eventEnded    = "conversation.ended"
 )
 
 // Recorder keeps what happened. Its methods do not block for our own store.
@@ -47,11 +49,14 @@ type Recorder interface {
 // the call spent at the database, both zero when it did not get there.
 type Meter interface {
 	Called(kind schema.Kind, outcome Outcome, latency, wait, db time.Duration)
+	// Finished counts a write that ended after somebody was told that it goes on.
+	Finished(kind schema.Kind, outcome Outcome)
 }
 
 type unmetered struct{}
 
 func (unmetered) Called(schema.Kind, Outcome, time.Duration, time.Duration, time.Duration) {}
+func (unmetered) Finished(schema.Kind, Outcome)                                            {}
 
 // note records a step that has nothing to say but that it happened.
 func (e *Engine) note(c *Conversation, kind string) {

@@ -3,11 +3,9 @@ package live
 import (
 	"crypto/rand"
 	"crypto/subtle"
-	"strings"
 	"time"
 
 	"flowyte/internal/id"
-	"flowyte/internal/plan"
 )
 
 // lookup is a key that a conversation asked a read for.
@@ -65,23 +63,37 @@ type confirmation struct {
 	args string
 }
 
-// confirmed takes the token out if it stands for this call. giveBack puts it
-// back when the call did not run after all.
-func (c *Conversation) confirmed(t *Tool, args, token string, now time.Time) (giveBack func(), ok bool) {
+// confirmed takes the token out if it stands for this call; nil if it does not.
+// putBack puts it back when the call did not run after all.
+func (c *Conversation) confirmed(t *Tool, args, token string, now time.Time) *confirmation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.takeToken(t, args, token, now)
+}
+
+// takeToken is confirmed with mu held.
+func (c *Conversation) takeToken(t *Tool, args, token string, now time.Time) *confirmation {
 	for i := range c.confirmations {
 		q := c.confirmations[i]
 		if q.tool == t && q.args == args && now.Before(q.ExpiresAt) && subtle.ConstantTimeCompare([]byte(q.Token), []byte(token)) == 1 {
 			c.confirmations = append(c.confirmations[:i], c.confirmations[i+1:]...)
-			return func() {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.confirmations = append(c.confirmations, q)
-			}, true
+			return &q
 		}
 	}
-	return nil, false
+	return nil
+}
+
+// putBack gives a token back; nil is none.
+func (c *Conversation) putBack(q *confirmation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.putBackLocked(q)
+}
+
+func (c *Conversation) putBackLocked(q *confirmation) {
+	if q != nil && c.endedAt.IsZero() {
+		c.confirmations = append(c.confirmations, *q)
+	}
 }
 
 // ask gives the question for a call. Asking for the same call again repeats
@@ -89,6 +101,11 @@ func (c *Conversation) confirmed(t *Tool, args, token string, now time.Time) (gi
 func (c *Conversation) ask(t *Tool, j *judged, now time.Time) *Confirmation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.question(t, j, now)
+}
+
+// question is ask with mu held.
+func (c *Conversation) question(t *Tool, j *judged, now time.Time) *Confirmation {
 	open := c.confirmations[:0]
 	for _, q := range c.confirmations {
 		if now.Before(q.ExpiresAt) {
@@ -105,32 +122,10 @@ func (c *Conversation) ask(t *Tool, j *judged, now time.Time) *Confirmation {
 	if len(open) == maxConfirmations {
 		c.confirmations = append(open[:0], open[1:]...)
 	}
-	q := Confirmation{Token: rand.Text(), Summary: summary(t, j), ExpiresAt: now.Add(confirmationLife)}
+	q := Confirmation{Token: rand.Text(), Summary: c.summary(t, j), ExpiresAt: now.Add(confirmationLife)}
 	c.confirmations = append(c.confirmations, confirmation{Confirmation: q, tool: t, args: j.canonical})
 	return &q
 }
 
-// summary says what will happen in the words of the plan, with every value as
-// it will be sent. Values that passed hold nothing that cannot be seen.
-func summary(t *Tool, j *judged) string {
-	var b strings.Builder
-	b.WriteString(strings.ReplaceAll(t.Name, "_", " "))
-	sep := ": "
-	for i := range t.Plan.Params {
-		if !j.values[i].given {
-			continue
-		}
-		b.WriteString(sep)
-		b.WriteString(strings.ReplaceAll(t.Plan.Params[i].Name, "_", " "))
-		b.WriteString(" ")
-		b.WriteString(j.values[i].text)
-		sep = ", "
-	}
-	return b.String()
-}
-
 // needsIdentity tells whether the caller must be verified first.
 func needsIdentity(t *Tool) bool { return t.RequiresVerifiedIdentity || t.Plan.OwnedBy }
-
-// served tells whether the plan is one that this package runs: a read.
-func served(p *plan.Plan) bool { return p.Action == plan.Read }

@@ -107,7 +107,7 @@ func TestConfirmation(t *testing.T) {
 		asked := k.ask(c, with("1", "(206) 555-0001"))
 		want(t, asked, ConfirmationRequired, "")
 		q := asked.Confirmation
-		if q.Summary != "look up: phone +12065550001" || !q.ExpiresAt.Equal(time.Now().Add(5*time.Minute)) || len(q.Token) < 20 {
+		if q.Summary != `look up: phone "+12065550001"` || !q.ExpiresAt.Equal(time.Now().Add(5*time.Minute)) || len(q.Token) < 20 {
 			t.Errorf("asked %+v", q)
 		}
 		if again := k.ask(c, with("2", phoneOf(1))).Confirmation; *again != *q {
@@ -216,7 +216,7 @@ func TestSummaryHidesNothing(t *testing.T) {
 	k := newKit(t, oneRow, tool)
 	long := strings.Repeat("x", 3000) + " end"
 	a := k.ask(k.ring(), Request{ToolCallID: "1", Tool: "look_up", Args: []Arg{{"note", quoted(long)}}})
-	if a.Confirmation.Summary != "look up: note "+long {
+	if a.Confirmation.Summary != `look up: note "`+long+`"` {
 		t.Errorf("asked %q", a.Confirmation.Summary)
 	}
 }

@@ -22,6 +22,33 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // database is a Runner that a test makes behave as it likes.
 type database func(ctx context.Context, p *plan.Plan, values []target.Value, sink target.RowSink) (target.Stats, error)
 
+// readsOnly is the rest of a Runner that is never asked for a write.
+type readsOnly struct{}
+
+func (readsOnly) Write(context.Context, *plan.Plan, []target.Value, target.RowSink, func(target.Evidence) error) (target.Stats, error) {
+	panic("a write")
+}
+
+func (readsOnly) Trial(context.Context, *plan.Plan, []target.Value, target.RowSink) (target.Stats, error) {
+	panic("a trial")
+}
+
+func (readsOnly) Resolve(context.Context, *plan.Plan, target.Evidence) (target.Fate, error) {
+	panic("a question after a write")
+}
+
+func (database) Write(context.Context, *plan.Plan, []target.Value, target.RowSink, func(target.Evidence) error) (target.Stats, error) {
+	panic("a write")
+}
+
+func (database) Trial(context.Context, *plan.Plan, []target.Value, target.RowSink) (target.Stats, error) {
+	panic("a trial")
+}
+
+func (database) Resolve(context.Context, *plan.Plan, target.Evidence) (target.Fate, error) {
+	panic("a question after a write")
+}
+
 func (d database) Run(ctx context.Context, p *plan.Plan, values []target.Value, sink target.RowSink) (target.Stats, error) {
 	return d(ctx, p, values, sink)
 }

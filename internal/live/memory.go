@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"flowyte/internal/fault"
-	"flowyte/internal/plan"
 )
 
 // What is kept for replay. A read that is asked again after its answer was
@@ -29,6 +28,7 @@ type execution struct {
 	// done is closed when the call ends; made when somebody waits for it.
 	done  chan struct{}
 	ended bool
+	write *writing // nil for a read
 }
 
 // memory holds a conversation's executions by their toolCallId. It is guarded
@@ -39,6 +39,10 @@ type memory struct {
 	bytes int
 	held  *budget
 	gone  bool // the conversation is forgotten
+
+	writes   []*execution
+	writeIDs int // under which they were asked for
+	begun    int // of them, ever
 }
 
 // budget counts the bytes of all answers that are kept.
@@ -69,7 +73,7 @@ func (m *memory) claim(b *budget, toolCallID string, t *Tool, args *string) (min
 }
 
 // settle ends a call. An answer makes it an execution that is kept; without
-// one the id is free again.
+// one the id is free again. A write is kept as long as the conversation.
 func (m *memory) settle(x *execution, a *Answer) {
 	x.ended, x.answer = true, a
 	if x.done != nil {
@@ -77,10 +81,16 @@ func (m *memory) settle(x *execution, a *Answer) {
 	}
 	if a == nil || m.gone {
 		delete(m.byID, x.toolCallID)
+		if x.write != nil {
+			m.dismiss(x)
+		}
+		return
+	}
+	m.count(len(a.Result))
+	if x.write != nil {
 		return
 	}
 	m.kept = append(m.kept, x)
-	m.count(len(a.Result))
 	limit := maxKeptBytes
 	if m.held.used.Load() > m.held.max {
 		limit = 0
@@ -109,6 +119,12 @@ func (m *memory) clear() {
 	for len(m.kept) > 0 {
 		m.forgetOldest()
 	}
+	for _, x := range m.writes {
+		if x.answer != nil {
+			m.count(-len(x.answer.Result))
+		}
+	}
+	m.writes = nil
 }
 
 // wait returns the answer of a call that may still be under way; nil when it
@@ -134,7 +150,8 @@ func (c *Conversation) wait(ctx context.Context, x *execution) (*Answer, error) 
 
 // Late returns the answer of an earlier call again, waiting within ctx for one
 // that is under way. The error is a fault: not_found for an id that no
-// execution has, tool_call_in_progress when ctx ends first.
+// execution has, tool_call_in_progress when ctx ends first; a write that was
+// begun has an answer at any time.
 func (e *Engine) Late(ctx context.Context, c *Conversation, toolCallID string) (*Answer, error) {
 	c.mu.Lock()
 	x := c.memory.byID[toolCallID]
@@ -142,19 +159,26 @@ func (e *Engine) Late(ctx context.Context, c *Conversation, toolCallID string) (
 	if x == nil {
 		return nil, fault.New(fault.NotFound)
 	}
-	a, err := c.wait(ctx, x)
+	var a *Answer
+	var err error
+	if x.tool.writes() {
+		a, err = c.waitWrite(ctx, x, toolCallID)
+	} else {
+		a, err = c.wait(ctx, x)
+	}
 	switch {
 	case err != nil:
 		return nil, fault.Wrap(fault.ToolCallInProgress, err)
 	case a == nil:
 		return nil, fault.New(fault.NotFound)
+	case x.tool.writes(): // it says that it was done, and nothing of anybody
+		return e.published.load().reduced(c.keyOf(x.tool), x.tool, a), nil
 	}
 	if reason := e.published.load().withdrawn(c.keyOf(x.tool), x.tool); reason != "" {
 		return &Answer{ToolCallID: toolCallID, Tool: a.Tool, Outcome: Unavailable, Reason: reason}, nil
 	}
-	// A late result of a write says that it was done, and nothing of anybody.
-	if who := c.identify(x.tool, e.now()); x.tool.Plan.Action == plan.Read && (who.unverified || who.subject != x.subject) {
+	if who := c.identify(x.tool, e.now()); who.unverified || who.subject != x.subject {
 		return &Answer{ToolCallID: toolCallID, Tool: a.Tool, Outcome: VerificationRequired, Reason: who.reason}, nil
 	}
-	return a.asReplay(), nil
+	return a.asReplay(toolCallID), nil
 }

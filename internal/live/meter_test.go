@@ -20,7 +20,12 @@ type counted struct {
 	Wait, DB time.Duration
 }
 
-type ledger struct{ calls []counted }
+type ledger struct {
+	calls    []counted
+	finished []Outcome
+}
+
+func (l *ledger) Finished(_ schema.Kind, outcome Outcome) { l.finished = append(l.finished, outcome) }
 
 func (l *ledger) Called(kind schema.Kind, outcome Outcome, latency, wait, db time.Duration) {
 	if latency < 0 {

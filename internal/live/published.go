@@ -23,6 +23,9 @@ import (
 // to return when ctx ends; callers are released also when it does not.
 type Runner interface {
 	Run(ctx context.Context, p *plan.Plan, values []target.Value, sink target.RowSink) (target.Stats, error)
+	Write(ctx context.Context, p *plan.Plan, values []target.Value, sink target.RowSink, executed func(target.Evidence) error) (target.Stats, error)
+	Trial(ctx context.Context, p *plan.Plan, values []target.Value, sink target.RowSink) (target.Stats, error)
+	Resolve(ctx context.Context, p *plan.Plan, e target.Evidence) (target.Fate, error)
 }
 
 // Version is one published state of an agent, ready to serve. It never changes.
@@ -81,8 +84,9 @@ type Tool struct {
 	RequiresConfirmation     bool
 	RequiresVerifiedIdentity bool
 
-	leaves   []leaf // how each column of a row is written
-	standing atomic.Pointer[standing]
+	leaves     []leaf // how each column of a row is written
+	needsPhone bool   // the statement takes the caller's number from the conversation
+	standing   atomic.Pointer[standing]
 }
 
 // Bounds of a call's time; contract §5.1.
@@ -98,6 +102,7 @@ func (t *Tool) prepare() {
 	}
 	t.Timeout = min(max(t.Timeout, minTimeout), maxTimeout)
 	t.leaves = leavesOf(t.Plan.Results)
+	t.needsPhone = asksPhone(t.Plan)
 }
 
 func (t *Tool) offeredOn(channel string) bool {

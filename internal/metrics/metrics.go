@@ -37,8 +37,8 @@ type Metrics struct {
 
 // callsOf are the counters of one kind, found before the first call.
 type callsOf struct {
-	outcomes       map[api.Outcome]prometheus.Counter
-	wait, db, ours prometheus.Observer
+	outcomes, finished map[api.Outcome]prometheus.Counter
+	wait, db, ours     prometheus.Observer
 }
 
 var kinds = []schema.Kind{schema.Postgres, schema.MySQL}
@@ -56,14 +56,18 @@ func New(version string, sources Sources) *Metrics {
 	outcomes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flowyte_tool_calls_total", Help: "Tool calls by outcome and kind of database. An answer that is given again under its id is not counted again.",
 	}, []string{"outcome", "kind"})
+	finished := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "flowyte_writes_finished_total", Help: "What became of writes that outlived their callers, by outcome and kind of database. The call itself was counted as pending.",
+	}, []string{"outcome", "kind"})
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "flowyte_tool_call_stage_seconds", Buckets: stageBuckets,
 		Help: "Where the time of the calls that reached a session went: wait for the session, db from the statement to its last row, ours everything else.",
 	}, []string{"stage", "kind"})
 	for _, kind := range kinds {
-		c := &callsOf{outcomes: map[api.Outcome]prometheus.Counter{}}
+		c := &callsOf{outcomes: map[api.Outcome]prometheus.Counter{}, finished: map[api.Outcome]prometheus.Counter{}}
 		for _, outcome := range api.Outcomes() {
 			c.outcomes[outcome] = outcomes.WithLabelValues(string(outcome), string(kind))
+			c.finished[outcome] = finished.WithLabelValues(string(outcome), string(kind))
 		}
 		c.wait, c.db, c.ours = stages.WithLabelValues("wait", string(kind)), stages.WithLabelValues("db", string(kind)), stages.WithLabelValues("ours", string(kind))
 		m.calls[kind] = c
@@ -72,7 +76,7 @@ func New(version string, sources Sources) *Metrics {
 		Name: "flowyte_build_info", Help: "1, with the program's version.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, outcomes, stages, build, newGauges(sources),
+	m.registry.MustRegister(m.requests, outcomes, finished, stages, build, newGauges(sources),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -93,6 +97,15 @@ func (m *Metrics) Called(kind schema.Kind, outcome api.Outcome, latency, wait, d
 	c.wait.Observe(wait.Seconds())
 	c.db.Observe(db.Seconds())
 	c.ours.Observe(max(0, latency-wait-db).Seconds())
+}
+
+// Finished counts a write that ended after somebody was told that it goes on.
+func (m *Metrics) Finished(kind schema.Kind, outcome api.Outcome) {
+	if c := m.calls[kind]; c != nil {
+		if counter := c.finished[outcome]; counter != nil {
+			counter.Inc()
+		}
+	}
 }
 
 // Route makes the counter of a route's answers by status. It is called once

@@ -52,11 +52,14 @@ func TestCallsAreCountedByOutcomeAndKind(t *testing.T) {
 	m.Called(schema.Postgres, api.OutcomeOK, 10*time.Millisecond, 2*time.Millisecond, 3*time.Millisecond)
 	m.Called(schema.Postgres, api.OutcomeOK, time.Millisecond, 0, 2*time.Millisecond) // clocks may disagree: never below zero
 	m.Called(schema.MySQL, api.OutcomeRefused, time.Second, 0, 0)
+	m.Finished(schema.MySQL, api.OutcomeOK)
 	text := scrape(t, m)
 	want(t, text,
 		`flowyte_tool_calls_total{kind="postgres",outcome="ok"} 2`,
 		`flowyte_tool_calls_total{kind="mysql",outcome="refused"} 1`,
 		`flowyte_tool_calls_total{kind="mysql",outcome="ok"} 0`,
+		`flowyte_writes_finished_total{kind="mysql",outcome="ok"} 1`,
+		`flowyte_writes_finished_total{kind="postgres",outcome="ok"} 0`,
 		`flowyte_tool_call_stage_seconds_sum{kind="postgres",stage="wait"} 0.002`,
 		`flowyte_tool_call_stage_seconds_sum{kind="postgres",stage="db"} 0.005`,
 		`flowyte_tool_call_stage_seconds_sum{kind="postgres",stage="ours"} 0.005`,
@@ -118,6 +121,8 @@ func TestLabelsAreFixed(t *testing.T) {
 	before := strings.Count(scrape(t, m), "\nflowyte_")
 	m.Called("evil{kind}", api.OutcomeOK, 1, 1, 1)
 	m.Called(schema.Postgres, "evil\noutcome 1", 1, 0, 0)
+	m.Finished("evil{kind}", api.OutcomeOK)
+	m.Finished(schema.Postgres, "evil\noutcome 1")
 	text := scrape(t, m)
 	if n := strings.Count(text, "\nflowyte_"); n != before {
 		t.Errorf("%d series became %d", before, n)
