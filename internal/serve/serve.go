@@ -191,7 +191,7 @@ type sink struct{ *control.Service }
 func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard, meter live.Meter, model assist.Model) (*control.Service, error) {
 	behind := &sink{}
 	s.receipts = audit.Open(behind, o.Log)
-	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter})
+	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter, Log: o.Log})
 	behind.Service = control.New(control.Options{
 		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Keys: s.keys, Log: o.Log, Model: model, TestsPerMinute: o.TestsPerMinute,
 		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
@@ -262,7 +262,8 @@ func (s *Server) Wait(ctx context.Context) error {
 	}
 }
 
-// Close stops taking requests, lets those in flight end within five seconds,
+// Close stops taking requests, lets those in flight and the writes that outlive
+// them end within five seconds,
 // writes what is left and closes everything.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
@@ -272,6 +273,9 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.http.Close())
 	}
 	err = errors.Join(err, <-s.served)
+	if s.engine.Drain(ctx) != nil {
+		s.log.Warn("writes are still under way; what became of them is found out at the next start")
+	}
 	if s.metricsHTTP != nil { // last, so that the draining can be watched
 		err = errors.Join(err, s.metricsHTTP.Close(), <-s.scraped)
 	}
