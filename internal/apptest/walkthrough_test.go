@@ -29,6 +29,12 @@ func TestWalkthrough(t *testing.T) {
 // walk performs the whole walkthrough and returns what it kept.
 func walk(t *testing.T, app *App, db *privatedb.Server, kind schema.Kind) map[string]string {
 	t.Helper()
+	return walkAt(t, app, db, kind, db.Port)
+}
+
+// walkAt is walk where the service reaches the database at another port.
+func walkAt(t *testing.T, app *App, db *privatedb.Server, kind schema.Kind, port int) map[string]string {
+	t.Helper()
 	ctx := t.Context()
 	if err := db.Exec(ctx, "", "CREATE DATABASE appdb"); err != nil {
 		t.Fatal(err)
@@ -48,7 +54,7 @@ func walk(t *testing.T, app *App, db *privatedb.Server, kind schema.Kind) map[st
 		HTTP:  app.HTTP,
 		Admin: func(ctx context.Context, sql string) error { return db.Exec(ctx, "appdb", sql) },
 		Env: map[string]string{
-			"FLOWYTE_URL": app.URL, "FLOWYTE_KEY": app.Key, "KIND": string(kind), "DB_HOST": db.Host, "DB_PORT": fmt.Sprint(db.Port),
+			"FLOWYTE_URL": app.URL, "FLOWYTE_KEY": app.Key, "KIND": string(kind), "DB_HOST": db.Host, "DB_PORT": fmt.Sprint(port),
 			"DB_CA_PEM": strings.ReplaceAll(db.CAPEM, "\n", `\n`), "CALLER_PHONE": caller.Phone,
 		},
 	}
