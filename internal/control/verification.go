@@ -111,15 +111,12 @@ func verificationFrom(r api.CallerVerificationRequest) (api.CallerVerification, 
 	if !slices.Contains([]string{methodNone, methodAsserted, methodVerifier}, v.Method) {
 		bad.WithField("method", "must be none, asserted or verifier_skill")
 	}
-	switch isVerifier := v.Method == methodVerifier; {
-	case isVerifier && v.VerifierSkillID == nil:
-		bad.WithField("verifierSkillId", "is needed by the method verifier_skill")
-	case isVerifier && (len(v.RequiredFields) == 0 || len(v.RequiredFields) > maxRequiredFields):
-		bad.WithField("requiredFields", "must have from 1 to %d entries", maxRequiredFields)
-	case !isVerifier && v.VerifierSkillID != nil:
-		bad.WithField("verifierSkillId", "has a meaning for the method verifier_skill only")
-	case !isVerifier && len(v.RequiredFields) > 0:
-		bad.WithField("requiredFields", "has a meaning for the method verifier_skill only")
+	isVerifier := v.Method == methodVerifier
+	if isVerifier != (v.VerifierSkillID != nil) {
+		bad.WithField("verifierSkillId", "is for the method verifier_skill, which needs it")
+	}
+	if fields := len(v.RequiredFields); isVerifier != (fields > 0) || fields > maxRequiredFields {
+		bad.WithField("requiredFields", "is for the method verifier_skill, which needs from 1 to %d entries", maxRequiredFields)
 	}
 	if v.TokenTTLSeconds < 1 || v.TokenTTLSeconds > maxTokenTTL {
 		bad.WithField("tokenTtlSeconds", "must be between 1 and %d", maxTokenTTL)
