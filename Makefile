@@ -79,6 +79,11 @@ eval-search:
 hostile:
 	@scripts/hostile.sh $(N)
 
+## cover-classifier: whether the tests reach every statement that judges hosts and addresses
+.PHONY: cover-classifier
+cover-classifier:
+	@scripts/cover-classifier.sh
+
 ## bench-search: an index of 100,000 fields built and searched, in CPU time
 .PHONY: bench-search
 bench-search:
@@ -97,4 +102,4 @@ release-check:
 ## help: this list
 .PHONY: help
 help:
-	@sed -n 's/^## //p' $(MAKEFILE_LIST) | awk -F': ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | awk -F': ' '{printf "  make %-16s %s\n", $$1, $$2}'
