@@ -92,7 +92,8 @@ func (c *compiler) returning(s *statement, values []value) {
 }
 
 // checkInsert finds the row again by its whole primary key, which is what
-// Results has.
+// Results has. While its transaction is undecided the shared lock is not given;
+// unlike the other one it takes no right to update.
 func (c *compiler) checkInsert(values []value) {
 	check := c.check(values)
 	slots := make([]int, 0, len(c.plan.Results))
@@ -101,7 +102,7 @@ func (c *compiler) checkInsert(values []value) {
 		check.equal(base, equality{field: c.object.Field(r.Leaf)})
 		slots = append(slots, r.Slot)
 	}
-	check.write(checkLimit)
+	check.write(checkLimit, " LOCK IN SHARE MODE")
 	c.plan.Check = &plan.Check{Statement: check.text.String(), Slots: slots}
 }
 

@@ -21,12 +21,12 @@ type Limits struct {
 }
 
 // LimitsFor gives the backstops of a purpose. Reads live 2 s at most, so 2.1 s
-// ends what their cancel did not; a write may outlive its caller by 5 s.
-// Catalogue queries grow with the schema and nobody is on the line.
+// ends what their cancel did not. A write has 5 s in all, and half a second for
+// a row that somebody else holds: there is a caller on the line. Catalogue queries grow with the schema and nobody is on the line.
 func LimitsFor(p Purpose) Limits {
 	switch p {
 	case ForWrites:
-		return Limits{Statement: 5 * time.Second, Lock: 2 * time.Second, Idle: 2 * time.Second, Bytes: egress.StatementBudget}
+		return Limits{Statement: 5 * time.Second, Lock: 500 * time.Millisecond, Idle: 2 * time.Second, Bytes: egress.StatementBudget}
 	case ForCatalog:
 		return Limits{Statement: 20 * time.Second, Lock: 5 * time.Second, Idle: 5 * time.Second, Bytes: 128 << 20}
 	default:

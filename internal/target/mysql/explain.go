@@ -53,7 +53,7 @@ func (s *Session) accepts(ctx context.Context, p *plan.Plan) error {
 		return err
 	}
 	defer end()
-	_, err = s.prepare(ctx, p)
+	_, err = s.prepare(ctx, p.Statement, len(p.Slots))
 	return err
 }
 

@@ -71,7 +71,7 @@ func outdated(err error) bool {
 
 // execute runs a plan's statement, prepared once for the session.
 func (s *Session) execute(ctx context.Context, p *plan.Plan, values []driver.NamedValue, sink target.RowSink) error {
-	st, err := s.prepare(ctx, p)
+	st, err := s.prepare(ctx, p.Statement, len(p.Slots))
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,11 @@ func (s *Session) execute(ctx context.Context, p *plan.Plan, values []driver.Nam
 	return changed
 }
 
-// prepare gives the statement of a plan, and has the server parse it the first
-// time.
-func (s *Session) prepare(ctx context.Context, p *plan.Plan) (*statement, error) {
+// prepare gives the statement of a plan's text, and has the server parse it the
+// first time.
+func (s *Session) prepare(ctx context.Context, text string, parameters int) (*statement, error) {
 	s.clock++
-	if st, known := s.statements[p.Statement]; known {
+	if st, known := s.statements[text]; known {
 		st.used = s.clock
 		return st, nil
 	}
@@ -103,18 +103,18 @@ func (s *Session) prepare(ctx context.Context, p *plan.Plan) (*statement, error)
 			return nil, err
 		}
 	}
-	prepared, err := s.conn.PrepareContext(forever, p.Statement)
+	prepared, err := s.conn.PrepareContext(forever, text)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	if n := prepared.NumInput(); n != len(p.Slots) {
+	if n := prepared.NumInput(); n != parameters {
 		if err := prepared.Close(); err != nil {
 			return nil, s.failed(ctx, err)
 		}
-		return nil, drift("%d parameters instead of %d", n, len(p.Slots))
+		return nil, drift("%d parameters instead of %d", n, parameters)
 	}
 	st := &statement{prepared: prepared, used: s.clock}
-	s.statements[p.Statement] = st
+	s.statements[text] = st
 	return st, nil
 }
 

@@ -53,8 +53,12 @@ const (
 	comStmtClose    = 0x19
 )
 
-// statusMoreResults announces another result, which no statement of ours has.
-const statusMoreResults = 0x0008
+// Flags of a server's status.
+const (
+	statusInTransaction = 0x0001
+	// statusMoreResults announces another result, which no statement of ours has.
+	statusMoreResults = 0x0008
+)
 
 // screen is the connection as the driver sees it. It lets a packet through
 // only when it is what the protocol has next, and no larger than agreed.
@@ -73,6 +77,9 @@ type screen struct {
 	loginPackets int
 	deprecateEOF bool
 	unproven     bool // the method wanted is one that is only gone through
+
+	// inTransaction is what the server last said of the session.
+	inTransaction bool
 
 	stage stage
 	// left and then: packets of definitions still to come, and what follows.
@@ -264,11 +271,11 @@ func (s *screen) judgeOK(head []byte) error {
 	if head[0] != packetOK {
 		return violation("a packet of kind %#x instead of an acknowledgement", head[0])
 	}
-	return judgeStatus(head[1:])
+	return s.judgeStatus(head[1:])
 }
 
 // judgeStatus reads past two integers to the status.
-func judgeStatus(b []byte) error {
+func (s *screen) judgeStatus(b []byte) error {
 	for range 2 {
 		_, size := lengthEncoded(b)
 		if size == 0 {
@@ -279,20 +286,21 @@ func judgeStatus(b []byte) error {
 	if len(b) < 2 {
 		return violation("an acknowledgement without a status")
 	}
-	return noMoreResults(binary.LittleEndian.Uint16(b))
+	return s.noMoreResults(binary.LittleEndian.Uint16(b))
 }
 
 func (s *screen) judgeEnd(head []byte) error {
 	if s.deprecateEOF {
-		return judgeStatus(head[1:])
+		return s.judgeStatus(head[1:])
 	}
 	if len(head) != 5 {
 		return violation("an end of %d bytes", len(head))
 	}
-	return noMoreResults(binary.LittleEndian.Uint16(head[3:]))
+	return s.noMoreResults(binary.LittleEndian.Uint16(head[3:]))
 }
 
-func noMoreResults(status uint16) error {
+func (s *screen) noMoreResults(status uint16) error {
+	s.inTransaction = status&statusInTransaction != 0
 	if status&statusMoreResults != 0 {
 		return violation("more than one result")
 	}

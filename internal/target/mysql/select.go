@@ -110,9 +110,9 @@ func (s *Session) exec(ctx context.Context, text string) error {
 }
 
 // one runs a text of ours that answers with exactly one row.
-func (s *Session) one(ctx context.Context, text string) ([]any, error) {
+func (s *Session) one(ctx context.Context, text string, args ...any) ([]any, error) {
 	var found [][]any
-	err := s.Select(ctx, text, nil, func(cells []any) error {
+	err := s.Select(ctx, text, args, func(cells []any) error {
 		found = append(found, append([]any(nil), cells...))
 		return nil
 	})

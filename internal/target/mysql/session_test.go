@@ -52,7 +52,7 @@ func TestLimitsOfThePurposes(t *testing.T) {
 			variable = "@@max_execution_time"
 		}
 		for purpose, want := range map[target.Purpose]string{
-			target.ForReads: "2100 2 1792", target.ForCatalog: "20000 5 1792", target.ForWrites: "5000 2 0",
+			target.ForReads: "2100 2 1792", target.ForCatalog: "20000 5 1792", target.ForWrites: "5000 1 0",
 		} {
 			s := open(t, db, purpose, "SELECT", "CREATE TEMPORARY TABLES", "CREATE")
 			limit := query(t, s, "SELECT CAST("+variable+" AS SIGNED)")[0]
@@ -62,8 +62,8 @@ func TestLimitsOfThePurposes(t *testing.T) {
 				t.Errorf("%s: %s, want %s", purpose, got, want)
 			}
 		}
-		if s := open(t, db, target.ForWrites); query(t, s, "SELECT @@innodb_lock_wait_timeout")[0] != int64(2) {
-			t.Error("a write may wait for a lock for longer than 2 s")
+		if s := open(t, db, target.ForWrites); query(t, s, "SELECT @@innodb_lock_wait_timeout")[0] != int64(1) {
+			t.Error("a write may wait for a lock for longer than 1 s")
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,8 @@ var modes = []string{"ERROR_FOR_DIVISION_BY_ZERO", "NO_ENGINE_SUBSTITUTION", "NO
 
 // variables are what the two flavours call the same things.
 type variables struct {
-	readOnly string
+	readOnly  string
+	isolation string
 	// limit is the statement limit, in unit.
 	limit string
 	unit  func(time.Duration) string
@@ -33,12 +35,12 @@ type variables struct {
 
 var flavors = map[schema.Flavor]variables{
 	schema.FlavorMySQL: {
-		readOnly: "transaction_read_only", limit: "max_execution_time",
+		readOnly: "transaction_read_only", isolation: "transaction_isolation", limit: "max_execution_time",
 		unit:     func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) },
 		identity: "@@GLOBAL.server_uuid",
 	},
 	schema.FlavorMariaDB: {
-		readOnly: "tx_read_only", limit: "max_statement_time",
+		readOnly: "tx_read_only", isolation: "tx_isolation", limit: "max_statement_time",
 		unit: func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) },
 		// A variable since 10.11.9; naming one that is not there is an error.
 		identity: "(SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'SERVER_UID')",
@@ -52,7 +54,8 @@ func settings(flavor schema.Flavor, purpose target.Purpose) string {
 	if purpose == target.ForWrites {
 		readOnly = "0"
 	}
-	lock := strconv.Itoa(int(limits.Lock.Seconds()))
+	// The servers count in whole seconds, and one is the least.
+	lock := strconv.Itoa(int(math.Ceil(limits.Lock.Seconds())))
 	set := []string{
 		"NAMES utf8mb4",
 		"SESSION sql_mode = '" + strings.Join(modes, ",") + "'",
@@ -64,13 +67,16 @@ func settings(flavor schema.Flavor, purpose target.Purpose) string {
 		"SESSION " + v.readOnly + " = " + readOnly,
 	}
 	if purpose == target.ForWrites {
-		set = append(set, "SESSION innodb_lock_wait_timeout = "+lock, "SESSION foreign_key_checks = 1", "SESSION unique_checks = 1")
+		set = append(set, "SESSION innodb_lock_wait_timeout = "+lock, "SESSION foreign_key_checks = 1", "SESSION unique_checks = 1",
+			"SESSION "+v.isolation+" = 'READ-COMMITTED'", "SESSION completion_type = 'NO_CHAIN'")
 		if flavor == schema.FlavorMariaDB {
-			set = append(set, "SESSION idle_transaction_timeout = "+strconv.Itoa(int(limits.Idle.Seconds())))
+			set = append(set, "SESSION idle_transaction_timeout = "+seconds(limits.Idle))
 		}
 	}
 	return "SET " + strings.Join(set, ", ")
 }
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 
 // question asks who the server is and what became of the settings.
 func question(flavor schema.Flavor) string {

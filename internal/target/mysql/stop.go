@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"strconv"
 	"time"
 )
 
@@ -48,7 +47,7 @@ func kill(first *dialer, as account) (err error) {
 	if err := d.screen.raw.SetStageDeadline(deadline); err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "KILL CONNECTION "+strconv.FormatUint(uint64(first.greeting.thread), 10), nil)
+	_, err = conn.ExecContext(ctx, killText(uint64(first.greeting.thread)), nil)
 	_ = conn.Close() // the goodbye, which also ends the driver's goroutine
 	return err
 }

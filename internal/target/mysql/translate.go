@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"flowyte/internal/egress"
@@ -26,6 +27,13 @@ const (
 	numberReadOnlyMode    = 1836
 	numberNeedReprepare   = 1615
 	numberUnknownStmt     = 1243
+	numberLockTimeout     = 1205
+	numberDeadlock        = 1213
+	numberChanged         = 1020 // since the transaction read it
+	numberUnknownThread   = 1094
+	numberNotOwner        = 1095
+	numberIdleTooLong     = 4031
+	numberRolledBack      = 3101 // by a plugin, at COMMIT
 )
 
 // serverError is what the log learns of a server's error: its number. The text
@@ -174,3 +182,34 @@ func codeOf(number uint16) fault.Code {
 	}
 	return fault.DatabaseError
 }
+
+// writeCodeOf sorts the numbers of a write's errors, whose refusals say more:
+// nothing was written, and why. A trigger may refuse a row with any number, and
+// one of its own has the class of state that is kept for that.
+func writeCodeOf(number uint16, state string) fault.Code {
+	switch number {
+	case 1062, 1169, 1586, 1859:
+		return fault.AlreadyExists
+	case numberLockTimeout, numberDeadlock, numberChanged:
+		return fault.RowLocked
+	case numberOptionPrevents, numberReadOnlyMode, numberReadOnlySession:
+		return fault.ConnectionLost // to a server that may write
+	case 1048, 1364, // a value is missing
+		1216, 1217, 1451, 1452, 1369, 3819, 4025, // a key of another table, a view, a check
+		1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, // the value does not fit
+		1365, 1442, 1526, 1644: // a division, a trigger's own table, a partition, SIGNAL
+		return fault.ConstraintViolated
+	}
+	switch code := codeOf(number); {
+	case code == fault.PermissionDenied:
+		return fault.RoleCannotWrite
+	case code == fault.DatabaseError && strings.HasPrefix(state, userDefined):
+		return fault.ConstraintViolated
+	default:
+		return code
+	}
+}
+
+// userDefined is the class of SQLSTATE of unhandled conditions that are a
+// program's own.
+const userDefined = "45"

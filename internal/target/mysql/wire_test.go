@@ -81,13 +81,16 @@ func TestOnTheWire(t *testing.T) {
 func TestSettings(t *testing.T) {
 	const modes = "'ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE,STRICT_ALL_TABLES'"
 	const common = "SET NAMES utf8mb4, SESSION sql_mode = " + modes + ", SESSION time_zone = '+00:00', SESSION autocommit = 1, SESSION sql_auto_is_null = 0, SESSION lock_wait_timeout = "
-	const writes = ", SESSION innodb_lock_wait_timeout = 2, SESSION foreign_key_checks = 1, SESSION unique_checks = 1"
+	writes := func(isolation string) string {
+		return ", SESSION innodb_lock_wait_timeout = 1, SESSION foreign_key_checks = 1, SESSION unique_checks = 1, SESSION " +
+			isolation + " = 'READ-COMMITTED', SESSION completion_type = 'NO_CHAIN'"
+	}
 	for _, c := range []struct{ got, want string }{
 		{settings("mysql", target.ForReads), common + "2, SESSION max_execution_time = 2100, SESSION transaction_read_only = 1"},
 		{settings("mariadb", target.ForReads), common + "2, SESSION max_statement_time = 2.1, SESSION tx_read_only = 1"},
 		{settings("mysql", target.ForCatalog), common + "5, SESSION max_execution_time = 20000, SESSION transaction_read_only = 1"},
-		{settings("mysql", target.ForWrites), common + "2, SESSION max_execution_time = 5000, SESSION transaction_read_only = 0" + writes},
-		{settings("mariadb", target.ForWrites), common + "2, SESSION max_statement_time = 5, SESSION tx_read_only = 0" + writes + ", SESSION idle_transaction_timeout = 2"},
+		{settings("mysql", target.ForWrites), common + "1, SESSION max_execution_time = 5000, SESSION transaction_read_only = 0" + writes("transaction_isolation")},
+		{settings("mariadb", target.ForWrites), common + "1, SESSION max_statement_time = 5, SESSION tx_read_only = 0" + writes("tx_isolation") + ", SESSION idle_transaction_timeout = 2"},
 	} {
 		if diff := cmp.Diff(c.want, c.got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

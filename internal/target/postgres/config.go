@@ -125,7 +125,7 @@ type setting struct{ name, value string }
 // transaction behind a pooler.
 func sessionSettings(purpose target.Purpose) []setting {
 	limits := target.LimitsFor(purpose)
-	return []setting{
+	settings := []setting{
 		{"statement_timeout", milliseconds(limits.Statement)},
 		{"lock_timeout", milliseconds(limits.Lock)},
 		{"idle_in_transaction_session_timeout", milliseconds(limits.Idle)},
@@ -133,9 +133,14 @@ func sessionSettings(purpose target.Purpose) []setting {
 		{"DateStyle", "ISO"},
 		{"IntervalStyle", "iso_8601"},
 		{"extra_float_digits", "1"}, // the shortest text that is exact
-		// Only the system's functions and operators are found by bare name.
-		{"search_path", "pg_catalog"},
 	}
+	if purpose == target.ForWrites {
+		// The triggers of the customer's tables may name things as the role
+		// finds them. Our statements name everything in full.
+		return settings
+	}
+	// Only the system's functions and operators are found by bare name.
+	return append(settings, setting{"search_path", "pg_catalog"})
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

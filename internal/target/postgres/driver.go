@@ -133,5 +133,8 @@ func (s *Session) greet(ctx context.Context) error {
 		return fault.Wrap(fault.NotReadOnly, errors.New("postgres: the startup parameter has no effect"))
 	}
 	s.server = g.server(s.dialer.creds)
+	if s.purpose == target.ForWrites && !g.replica {
+		return s.tryTimeline(ctx)
+	}
 	return nil
 }

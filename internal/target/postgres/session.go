@@ -39,6 +39,8 @@ type Session struct {
 	// statements outlive a transaction.
 	pooled bool
 	broken bool
+	// timelineHidden: the server does not say on which timeline it is.
+	timelineHidden bool
 	// inSnapshot: a read-only transaction is open, and reads belong to it.
 	inSnapshot bool
 
@@ -103,12 +105,11 @@ func (s *Session) begin(ctx context.Context) error {
 
 // command is one statement of a batch. Its values are text, nil for NULL.
 type command struct {
-	text   string
-	values [][]byte
+	text     string
+	values   [][]byte
+	prepared *pgconn.StatementDescription // instead of text, where there is one
 }
 
-// begin starts a transaction that cannot write, and carries the session's
-// settings into it where the session itself cannot.
 var (
 	beginReadOnly = command{text: "BEGIN READ ONLY"}
 	begin         = command{text: "BEGIN"}
@@ -116,7 +117,8 @@ var (
 	rollback      = command{text: "ROLLBACK"}
 )
 
-// localSettings applies sessionSettings to the present transaction and returns
+// localSettings carries the session's settings into a transaction where the
+// session itself cannot: it applies sessionSettings to the present transaction and returns
 // whether that is read-only.
 func localSettings(purpose target.Purpose) command {
 	var text strings.Builder
@@ -201,7 +203,15 @@ func (s *Session) batch(ctx context.Context, commands []command, each func(i int
 	}
 	var batch pgconn.Batch
 	for _, c := range commands {
-		batch.ExecParams(c.text, c.values, nil, nil, nil)
+		if c.prepared != nil {
+			batch.ExecStatement(c.prepared, c.values, nil, nil)
+		} else {
+			batch.ExecParams(c.text, c.values, nil, nil, nil)
+		}
+	}
+	readOnly := "on"
+	if commands[0].text == beginWrite.text {
+		readOnly = "off"
 	}
 	results := s.conn.ExecBatch(ctx, &batch)
 	var own error
@@ -209,7 +219,7 @@ func (s *Session) batch(ctx context.Context, commands []command, each func(i int
 	for ; own == nil && results.NextResult(); answered++ {
 		rr := results.ResultReader()
 		if s.pooled && answered == 1 {
-			own = s.mustBeReadOnly(rr)
+			own = s.mustBe(readOnly, rr)
 		} else {
 			own = each(answered, rr)
 		}
@@ -232,9 +242,9 @@ func (s *Session) batch(ctx context.Context, commands []command, each func(i int
 	return own
 }
 
-// mustBeReadOnly reads the answer to the settings.
-func (s *Session) mustBeReadOnly(rr *pgconn.ResultReader) error {
-	if rr.NextRow() && len(rr.Values()) > 0 && string(rr.Values()[0]) == "on" {
+// mustBe reads the answer to the settings.
+func (s *Session) mustBe(readOnly string, rr *pgconn.ResultReader) error {
+	if rr.NextRow() && len(rr.Values()) > 0 && string(rr.Values()[0]) == readOnly {
 		return nil
 	}
 	s.broken = true

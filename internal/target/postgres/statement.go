@@ -161,7 +161,7 @@ func (s *Session) execute(ctx context.Context, st *statement, p *plan.Plan, valu
 // runPooled prepares nothing: a name given to one server connection means
 // nothing, or something else, on the next.
 func (s *Session) runPooled(ctx context.Context, p *plan.Plan, values [][]byte, sink target.RowSink) error {
-	return s.read(ctx, command{p.Statement, values}, func(rr *pgconn.ResultReader) error {
+	return s.read(ctx, command{text: p.Statement, values: values}, func(rr *pgconn.ResultReader) error {
 		st, err := newStatement(p, len(values), rr.FieldDescriptions())
 		if err != nil {
 			return err

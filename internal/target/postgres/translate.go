@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"flowyte/internal/egress"
@@ -22,6 +23,10 @@ const (
 	stateReadOnly            = "25006"
 	stateStatementUnknown    = "26000"
 	stateProtocolViolation   = "08P01"
+	stateInvalidParameter    = "22023"
+	stateIdleInTransaction   = "25P03"
+	stateSerialization       = "40001"
+	stateDeadlock            = "40P01"
 )
 
 // sqlState is what the log learns of a server's error: its number. Message,
@@ -162,6 +167,45 @@ func codeOf(state string) fault.Code {
 		return fault.ServerBusy
 	}
 	return fault.DatabaseError
+}
+
+// writeFault sorts a fault of a statement again for a write, whose refusals say
+// more: nothing was written, and why.
+func writeFault(err error) error {
+	var state sqlState
+	if err == nil || !errors.As(fault.Cause(err), &state) {
+		return err
+	}
+	return fault.Wrap(writeCodeOf(state), state)
+}
+
+func writeCodeOf(state sqlState) fault.Code {
+	switch state {
+	case "23505":
+		return fault.AlreadyExists
+	case "42501": // also where row security refuses the row
+		return fault.RoleCannotWrite
+	case "55P03", stateDeadlock, stateSerialization:
+		return fault.RowLocked
+	case stateReadOnly:
+		return fault.ConnectionLost // to a server that may write
+	case stateFeatureNotSupported: // a rule does something else instead
+		return fault.NotWritten
+	}
+	if code := codeOf(string(state)); code != fault.DatabaseError && state != "22003" {
+		return code
+	}
+	// What is left is the server's own trouble, or a rule of the table: a
+	// trigger may refuse a row with any SQLSTATE.
+	if slices.Contains(troubles, string(state[:2])) {
+		return fault.DatabaseError
+	}
+	return fault.ConstraintViolated
+}
+
+// troubles are the classes of SQLSTATE that say nothing of the values.
+var troubles = []string{
+	"08", "0A", "25", "26", "28", "2D", "34", "3B", "3D", "40", "42", "53", "54", "55", "57", "58", "72", "F0", "HV", "XX", "??",
 }
 
 func isTimeout(err error) bool {

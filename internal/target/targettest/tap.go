@@ -25,6 +25,8 @@ type Wire struct {
 
 	mu    sync.Mutex
 	turns []Turn
+	// muted: the server's next answer does not arrive.
+	muted bool
 }
 
 // Turns is a copy of what passed so far, inside TLS.
@@ -38,6 +40,13 @@ func (w *Wire) Turns() []Turn {
 	return turns
 }
 
+// mute keeps the server's next answer from the client.
+func (w *Wire) mute() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.muted = true
+}
+
 func (w *Wire) client(b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,14 +57,25 @@ func (w *Wire) client(b []byte) {
 	last.Client = append(last.Client, b...)
 }
 
-func (w *Wire) server(b []byte) {
+// server keeps what the server said, and tells whether it may pass.
+func (w *Wire) server(b []byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.turns) > 0 {
 		last := &w.turns[len(w.turns)-1]
 		last.Server = append(last.Server, b...)
 	}
+	return !w.muted
 }
+
+// Cut is where a Tap ends a connection.
+type Cut int
+
+// The cuts.
+const (
+	BeforeServer Cut = iota + 1 // what the client said does not reach the server
+	BeforeClient                // the server's answer does not reach the client
+)
 
 // Tap stands before a real server with that server's own key, so that clients
 // cannot tell the two apart, and keeps what passes, in clear.
@@ -65,14 +85,24 @@ type Tap struct {
 
 	t      testing.TB
 	server *privatedb.Server
+	port   int // of the server, or of the pooler before it
 	config *tls.Config
 
 	mu    sync.Mutex
 	wires []*Wire
+	cut   Cut
+	word  []byte
 }
 
 // NewTap starts a tap that ends with the test.
 func NewTap(t testing.TB, server *privatedb.Server) *Tap {
+	t.Helper()
+	return NewTapAt(t, server, server.Port)
+}
+
+// NewTapAt is a tap before what listens on another port in the server's place,
+// such as a pooler.
+func NewTapAt(t testing.TB, server *privatedb.Server, port int) *Tap {
 	t.Helper()
 	// The certificate lies beside the data folder.
 	home := filepath.Dir(server.DataDir)
@@ -80,7 +110,7 @@ func NewTap(t testing.TB, server *privatedb.Server) *Tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap := &Tap{t: t, server: server, config: &tls.Config{Certificates: []tls.Certificate{pair}}}
+	tap := &Tap{t: t, server: server, port: port, config: &tls.Config{Certificates: []tls.Certificate{pair}}}
 	listener := egresstest.Listen(t, "127.0.0.1:0", tap.serve)
 	tap.Port = int(listener.Port())
 	return tap
@@ -93,8 +123,38 @@ func (t *Tap) Wires() []*Wire {
 	return append([]*Wire(nil), t.wires...)
 }
 
+// CutAt ends the first connection whose client says word from now on.
+func (t *Tap) CutAt(word string, cut Cut) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.word, t.cut = []byte(word), cut
+}
+
+// Pending tells whether the cut is still to come.
+func (t *Tap) Pending() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cut != 0
+}
+
+// client keeps what a client said, and tells whether it may pass.
+func (t *Tap) client(w *Wire, b []byte) bool {
+	w.client(b)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cut == 0 || !bytes.Contains(b, t.word) {
+		return true
+	}
+	cut := t.cut
+	t.cut = 0
+	if cut == BeforeClient {
+		w.mute()
+	}
+	return cut == BeforeClient
+}
+
 func (t *Tap) serve(client net.Conn) {
-	server, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(t.server.Port)))
+	server, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(t.port)))
 	if err != nil {
 		return // the server is down, and so is the tap
 	}
@@ -120,19 +180,21 @@ func (t *Tap) serve(client net.Conn) {
 		defer close(done)
 		pass(inner, outer, w.server)
 	}()
-	pass(outer, inner, w.client)
+	pass(outer, inner, func(b []byte) bool { return t.client(w, b) })
 	<-done
 }
 
-// pass copies until either side ends, and ends both.
-func pass(to, from *tls.Conn, keep func([]byte)) {
+// pass copies until either side ends or keep refuses, and ends both.
+func pass(to, from *tls.Conn, keep func([]byte) bool) {
 	defer to.NetConn().Close()
 	defer from.NetConn().Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		keep(buf[:n])
 		if n > 0 {
+			if !keep(buf[:n]) {
+				return
+			}
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}
