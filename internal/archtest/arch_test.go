@@ -73,7 +73,7 @@ var allowed = map[string][]string{
 		"internal/target/mysql", "internal/target/postgres",
 	},
 	"internal/cli": {
-		"api", "client", "examples", "internal/auth", "internal/config", "internal/demo", "internal/fault", "internal/id", "internal/oplog",
+		"api", "client", "examples", "internal/auth", "internal/config", "internal/control", "internal/demo", "internal/fault", "internal/id", "internal/oplog",
 		"internal/privatedb", "internal/schema", "internal/secret", "internal/serve", "internal/store",
 	},
 	"cmd/flowyte": {"internal/cli"},

@@ -1,4 +1,4 @@
-// Package cli holds the commands: serve, bind, keys, backup, audit, demo, version.
+// Package cli holds the commands: serve, bind, keys, backup, audit, journal, demo, version.
 package cli
 
 import (
@@ -26,6 +26,7 @@ type commands struct {
 	Bind    bindCommand    `cmd:"" help:"Describe a goal, see the binding that a running service proposes, and keep it or not."`
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the store, without the master key."`
 	Audit   auditCommand   `cmd:"" help:"Prove that the audit trail was not changed."`
+	Journal journalCommand `cmd:"" help:"List the writes whose end is open or unknown, and settle them."`
 	Demo    demoCommand    `cmd:"" help:"Start a private database with a demo company and walk through the product."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -230,7 +230,7 @@ func (s *Service) change(ctx context.Context, conn store.Connection, before, now
 	}
 	seen, identity := s.catalogs.seen(conn.ID), now.whole.Server.Identity
 	s.catalogs.put(conn.ID, now)
-	s.tellDrift(append(servedBy(s.table)[key], drafts...),
+	s.tellDrift(append(servedBy(s.served())[key], drafts...),
 		func(p *plan.Plan) string { return judge(conn.Server.Identity, before, seen, p) },
 		func(p *plan.Plan) string { return judge(identity, now, nil, p) })
 	return s.refresh(ctx, key.Org, key.Kind)

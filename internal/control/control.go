@@ -29,6 +29,7 @@ type Options struct {
 	Drivers map[schema.Kind]target.Driver
 	Fleet   *target.Fleet
 	Engine  *live.Engine
+	Journal *Journal // that Engine writes in
 	Keys    Keys
 	Log     *slog.Logger
 	// Model chooses among bindings proposed for a goal; nil when there is none.
@@ -52,6 +53,7 @@ type Service struct {
 	drivers map[schema.Kind]target.Driver
 	fleet   *target.Fleet
 	engine  *live.Engine
+	journal *Journal
 	keys    Keys
 	log     *slog.Logger
 	model   assist.Model // may be nil
@@ -63,7 +65,13 @@ type Service struct {
 	// publishing serialises what changes the published table, so that it is
 	// built from one state.
 	publishing sync.Mutex
-	table      *live.Table
+	// serving guards table alone, so that a skill that does harm is switched
+	// off also while something is being published.
+	serving sync.Mutex
+	table   *live.Table
+	// suspensions are being kept; closing ends those that cannot be.
+	suspensions sync.WaitGroup
+	closing     chan struct{}
 }
 
 // New makes a service that serves nothing until Load.
@@ -75,11 +83,12 @@ func New(o Options) *Service {
 		o.TestsPerMinute = 10
 	}
 	return &Service{
-		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, keys: o.Keys, log: o.Log, model: o.Model, now: o.Now,
+		store: o.Store, ring: o.Ring, guard: o.Guard, drivers: o.Drivers, fleet: o.Fleet, engine: o.Engine, journal: o.Journal, keys: o.Keys, log: o.Log, model: o.Model, now: o.Now,
 		tests:       testLimits{perMinute: o.TestsPerMinute, byOrg: map[id.Org]*testLimit{}},
 		discoveries: turns{busy: map[id.Connection]chan struct{}{}},
 		catalogs:    catalogs{byConnection: map[id.Connection]*catalog{}, observed: map[id.Connection]*observation{}},
 		table:       &live.Table{},
+		closing:     make(chan struct{}),
 	}
 }
 

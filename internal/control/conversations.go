@@ -140,7 +140,8 @@ func (s *Service) keptConversation(r live.Record) (store.ConversationRecord, err
 	return c, err
 }
 
-// restore takes up the conversations that were open when the process stopped.
+// restore takes up the conversations that were open when the process stopped,
+// and every write whose end was, whatever became of its conversation.
 // Those that cannot go on, a draft's and those of an agent that is gone, end
 // here. One that cannot be read is reported and does not keep the others out.
 func (s *Service) restore(ctx context.Context) error {
@@ -148,10 +149,14 @@ func (s *Service) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	writes, err := s.journal.load(ctx)
+	if err != nil {
+		return err
+	}
 	var over []store.ConversationRecord
 	versions := map[id.Version]*live.Version{}
 	for _, c := range open {
-		err := s.restoreOne(ctx, c, versions)
+		err := s.restoreOne(ctx, c, versions, writes[c.ID])
 		switch {
 		case err == nil:
 		case fault.Is(err, fault.ConversationEnded):
@@ -164,6 +169,9 @@ func (s *Service) restore(ctx context.Context) error {
 			s.log.Error("an open conversation cannot be taken up", "conversationId", c.ID, "code", fault.CodeOf(err))
 		}
 	}
+	for _, w := range writes {
+		s.engine.Resume(w) // of those whose conversation did not take them up
+	}
 	if len(over) == 0 {
 		return nil
 	}
@@ -171,8 +179,9 @@ func (s *Service) restore(ctx context.Context) error {
 }
 
 // restoreOne takes up one conversation, or tells with conversation_ended that
-// there is nothing left to go on with. versions are those already read.
-func (s *Service) restoreOne(ctx context.Context, c store.ConversationRecord, versions map[id.Version]*live.Version) error {
+// there is nothing left to go on with. versions are those already read, writes
+// the conversation's own.
+func (s *Service) restoreOne(ctx context.Context, c store.ConversationRecord, versions map[id.Version]*live.Version, writes []live.Written) error {
 	if c.Draft {
 		return fault.New(fault.ConversationEnded)
 	}
@@ -194,7 +203,7 @@ func (s *Service) restoreOne(ctx context.Context, c store.ConversationRecord, ve
 	if err != nil {
 		return err
 	}
-	s.engine.Restore(r, v, nil)
+	s.engine.Restore(r, v, writes)
 	return nil
 }
 

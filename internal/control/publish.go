@@ -247,22 +247,22 @@ func (s *Service) goLive(v store.Version) error {
 	if err != nil {
 		return err
 	}
-	next := *s.table
-	next.Live = maps.Clone(next.Live)
-	if next.Live == nil {
-		next.Live = map[id.Agent]*live.Version{}
-	}
-	next.Live[v.AgentID] = lv
-	s.swap(&next)
+	s.swap(func(next *live.Table) {
+		next.Live = maps.Clone(next.Live)
+		if next.Live == nil {
+			next.Live = map[id.Agent]*live.Version{}
+		}
+		next.Live[v.AgentID] = lv
+	})
 	return nil
 }
 
 // retire takes an agent off the air. Called with publishing held.
 func (s *Service) retire(agent id.Agent) {
-	next := *s.table
-	next.Live = maps.Clone(next.Live)
-	delete(next.Live, agent)
-	s.swap(&next)
+	s.swap(func(next *live.Table) {
+		next.Live = maps.Clone(next.Live)
+		delete(next.Live, agent)
+	})
 	s.engine.EndAgent(agent)
 }
 
@@ -389,7 +389,7 @@ func (s *Service) Load(ctx context.Context) error {
 			next.Suspended[st.SkillID] = true
 		}
 	}
-	s.swap(next)
+	s.swap(func(t *live.Table) { *t = *next })
 	return s.restore(ctx)
 }
 

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -204,7 +205,7 @@ func (s *Service) Suspend(ctx context.Context, p auth.Principal, agent id.Agent,
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	sk, err := s.store.ChangeSkill(ctx, by(p), agent, skill, func(sk *store.Skill) error {
-		sk.Suspended = suspended
+		sk.Suspended, sk.StatusReason = suspended, ""
 		return nil
 	})
 	if err != nil {
@@ -246,7 +247,7 @@ func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, err
 		RequiredParams: compiled.RequiredParams(), ExecutionConfig: viewExecution(sk, compiled, set.QueryPlan), Binding: sk.Binding,
 		IsWrite: b.IsWrite, RequiresVerifiedIdentity: set.RequiresVerifiedIdentity, RequiresConfirmation: set.RequiresConfirmation,
 		NonParallelizable: set.NonParallelizable, Channels: channelsOrAll(set.Channels), ErrorHandling: errorHandling(), IsEnabled: sk.Enabled,
-		Status: statusOf(sk, reason), StatusReason: reason, Warnings: append([]api.Finding{}, set.Warnings...),
+		Status: statusOf(sk, reason), StatusReason: cmp.Or(sk.StatusReason, reason), Warnings: append([]api.Finding{}, set.Warnings...),
 		DataEgressMap: []api.EgressEntry{}, AllowedFields: []string{}, CreatedAt: sk.CreatedAt, UpdatedAt: sk.UpdatedAt,
 	}
 	v.LiveAfterPublish = sk.Enabled && v.Status == "active"

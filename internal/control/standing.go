@@ -62,16 +62,10 @@ func (s *Service) liveConnection(conn store.Connection, c *catalog) *live.Connec
 // refresh gives serving the present state of one connection. Called with
 // publishing held, after every change to a connection, catalogue or scope.
 func (s *Service) refresh(ctx context.Context, org id.Org, kind schema.Kind) error {
-	key := live.ConnectionKey{Org: org, Kind: kind}
-	next := *s.table
-	next.Connections = maps.Clone(next.Connections)
-	if next.Connections == nil {
-		next.Connections = map[live.ConnectionKey]*live.Connection{}
-	}
+	var present *live.Connection // nil for none
 	conn, err := s.store.Connection(ctx, org, kind)
 	switch {
 	case fault.Is(err, fault.NotConnected):
-		delete(next.Connections, key)
 	case err != nil:
 		return err
 	default:
@@ -79,30 +73,52 @@ func (s *Service) refresh(ctx context.Context, org id.Org, kind schema.Kind) err
 		if err != nil && !fault.Is(err, fault.NotDiscovered) {
 			return err
 		}
-		next.Connections[key] = s.liveConnection(conn, c)
+		present = s.liveConnection(conn, c)
 	}
-	s.swap(&next)
+	s.swap(func(next *live.Table) {
+		next.Connections = maps.Clone(next.Connections)
+		if next.Connections == nil {
+			next.Connections = map[live.ConnectionKey]*live.Connection{}
+		}
+		key := live.ConnectionKey{Org: org, Kind: kind}
+		if next.Connections[key] = present; present == nil {
+			delete(next.Connections, key)
+		}
+	})
 	return nil
 }
 
-func (s *Service) swap(t *live.Table) {
-	s.table = t
-	s.engine.Swap(t)
+// swap gives serving the next table, which edit makes of a copy of the
+// present one. edit replaces what it changes.
+func (s *Service) swap(edit func(next *live.Table)) {
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	next := *s.table
+	edit(&next)
+	s.table = &next
+	s.engine.Swap(&next)
 }
 
-// suspend switches a skill off or on for serving. Called with publishing held.
+// served is what is served at this moment.
+func (s *Service) served() *live.Table {
+	s.serving.Lock()
+	defer s.serving.Unlock()
+	return s.table
+}
+
+// suspend switches a skill off or on for serving.
 func (s *Service) suspend(skill id.Skill, off bool) {
-	next := *s.table
-	next.Suspended = maps.Clone(next.Suspended)
-	if next.Suspended == nil {
-		next.Suspended = map[id.Skill]bool{}
-	}
-	if off {
-		next.Suspended[skill] = true
-	} else {
-		delete(next.Suspended, skill)
-	}
-	s.swap(&next)
+	s.swap(func(next *live.Table) {
+		next.Suspended = maps.Clone(next.Suspended)
+		if next.Suspended == nil {
+			next.Suspended = map[id.Skill]bool{}
+		}
+		if off {
+			next.Suspended[skill] = true
+		} else {
+			delete(next.Suspended, skill)
+		}
+	})
 }
 
 // standing is why a skill of the draft cannot be used now, "" when it can.

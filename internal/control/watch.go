@@ -73,9 +73,7 @@ func (s *Service) Watch(ctx context.Context, interval time.Duration) {
 
 // lookAround looks at the connections whose time has come.
 func (s *Service) lookAround(ctx context.Context, looked map[live.ConnectionKey]time.Time, interval time.Duration) {
-	s.publishing.Lock()
-	served := servedBy(s.table)
-	s.publishing.Unlock()
+	served := servedBy(s.served())
 	room := make(chan struct{}, driftRoom)
 	var all sync.WaitGroup
 	for _, key := range due(looked, served, s.engine.DriftedOn(), s.now(), interval) {

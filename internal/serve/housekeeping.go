@@ -24,6 +24,8 @@ type keeper interface {
 	PruneRequests(ctx context.Context) error
 	PruneConversations(ctx context.Context, before time.Time) error
 	PruneActivity(ctx context.Context, before time.Time) error
+	ForgetWrites(ctx context.Context) error
+	PruneWrites(ctx context.Context, before time.Time) error
 	Space() (free, total uint64, err error)
 }
 
@@ -58,9 +60,10 @@ func (h *housekeeping) run(ctx context.Context) {
 }
 
 func (h *housekeeping) prune(ctx context.Context) {
-	err := h.store.PruneRequests(ctx)
+	err := errors.Join(h.store.PruneRequests(ctx), h.store.ForgetWrites(ctx))
 	if h.keepEvents > 0 {
-		err = errors.Join(err, h.store.PruneConversations(ctx, h.now().Add(-h.keepEvents)))
+		before := h.now().Add(-h.keepEvents)
+		err = errors.Join(err, h.store.PruneConversations(ctx, before), h.store.PruneWrites(ctx, before))
 	}
 	if h.keepAudit > 0 {
 		err = errors.Join(err, h.store.PruneActivity(ctx, h.now().Add(-h.keepAudit)))

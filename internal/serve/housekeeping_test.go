@@ -20,9 +20,9 @@ import (
 type cupboard struct {
 	mu sync.Mutex
 
-	requests, conversations, activity []time.Time
-	free, total                       uint64
-	pruneErr, spaceErr                error
+	requests, conversations, activity, writes, forgotten []time.Time
+	free, total                                          uint64
+	pruneErr, spaceErr                                   error
 }
 
 func (c *cupboard) PruneRequests(context.Context) error {
@@ -43,6 +43,20 @@ func (c *cupboard) PruneActivity(_ context.Context, before time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.activity = append(c.activity, before)
+	return nil
+}
+
+func (c *cupboard) PruneWrites(_ context.Context, before time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes = append(c.writes, before)
+	return nil
+}
+
+func (c *cupboard) ForgetWrites(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgotten = append(c.forgotten, time.Now())
 	return nil
 }
 
@@ -116,7 +130,12 @@ func TestWhatIsTooOldGoes(t *testing.T) {
 			if diff := cmp.Diff(at, c.requests); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff([]time.Time{at[0].Add(-time.Hour), at[1].Add(-time.Hour)}, c.conversations); diff != "" {
+			for _, pruned := range [][]time.Time{c.conversations, c.writes} {
+				if diff := cmp.Diff([]time.Time{at[0].Add(-time.Hour), at[1].Add(-time.Hour)}, pruned); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if diff := cmp.Diff(at, c.forgotten); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff([]time.Time{at[0].Add(-24 * time.Hour), at[1].Add(-24 * time.Hour)}, c.activity); diff != "" {
@@ -141,7 +160,7 @@ func TestZeroKeepsForEver(t *testing.T) {
 	keptHouse(t, c, 0, 0, func(func() string, *atomic.Int64) {
 		pass(5 * time.Minute)
 		c.open(func() {
-			if len(c.conversations)+len(c.activity) != 0 || len(c.requests) != 5 {
+			if len(c.conversations)+len(c.activity)+len(c.writes) != 0 || len(c.requests) != 5 || len(c.forgotten) != 5 {
 				t.Errorf("pruned at %v, %v, %v", c.requests, c.conversations, c.activity)
 			}
 		})

@@ -22,6 +22,7 @@ import (
 	"flowyte/internal/control"
 	"flowyte/internal/egress"
 	"flowyte/internal/httpapi"
+	"flowyte/internal/id"
 	"flowyte/internal/live"
 	"flowyte/internal/metrics"
 	"flowyte/internal/schema"
@@ -64,6 +65,7 @@ type Server struct {
 	fleet    *target.Fleet
 	receipts *audit.Writer
 	engine   *live.Engine
+	service  *control.Service
 	api      *httpapi.API
 	http     *http.Server
 	listener net.Listener
@@ -191,11 +193,18 @@ type sink struct{ *control.Service }
 func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, guard *egress.Guard, meter live.Meter, model assist.Model) (*control.Service, error) {
 	behind := &sink{}
 	s.receipts = audit.Open(behind, o.Log)
-	s.engine = live.New(live.Options{Recorder: s.receipts, Meter: meter, Log: o.Log})
+	journal := control.NewJournal(s.store, ring, o.Log)
+	s.engine = live.New(live.Options{
+		Recorder: s.receipts, Meter: meter, Journal: journal, Log: o.Log,
+		Suspend: func(org id.Org, agent id.Agent, skill id.Skill, reason string) {
+			behind.SuspendHarmful(org, agent, skill, reason)
+		},
+	})
 	behind.Service = control.New(control.Options{
-		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Keys: s.keys, Log: o.Log, Model: model, TestsPerMinute: o.TestsPerMinute,
+		Store: s.store, Ring: ring, Guard: guard, Fleet: s.fleet, Engine: s.engine, Journal: journal, Keys: s.keys, Log: o.Log, Model: model, TestsPerMinute: o.TestsPerMinute,
 		Drivers: map[schema.Kind]target.Driver{schema.Postgres: postgres.Driver{}, schema.MySQL: mysql.Driver{}},
 	})
+	s.service = behind.Service
 	return behind.Service, behind.Load(ctx)
 }
 
@@ -299,6 +308,9 @@ func (s *Server) release() error {
 	}
 	if s.engine != nil {
 		s.engine.Close()
+	}
+	if s.service != nil {
+		s.service.Close()
 	}
 	if s.receipts != nil {
 		s.receipts.Close()
