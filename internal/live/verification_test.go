@@ -222,7 +222,7 @@ func TestLockOut(t *testing.T) {
 		want(t, k.ask(conv, ownCall("1", "x")), OK, "") // it was verified, and is for its time
 
 		next := verifies(t, verifierOf(), customers(known), own())
-		if !next.Restore(conv.Record(), next.version) {
+		if !next.Restore(conv.Record(), next.version, nil) {
 			t.Fatal("the conversation is not taken up")
 		}
 		again, err := next.Find(org, conv.ID)
