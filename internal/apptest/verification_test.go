@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"encoding/json"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,9 +39,13 @@ func (v *verifying) config() api.CallerVerificationRequest {
 
 func (v *verifying) put(t *testing.T, r api.CallerVerificationRequest) api.CallerVerification {
 	t.Helper()
-	var kept api.CallerVerification
-	if err := v.Client().Do(t.Context(), "PUT", v.path(), r, &kept); err != nil {
+	kept, err := v.Client().SetCallerVerification(t.Context(), v.Agent.ID, r)
+	if err != nil {
 		t.Fatalf("put the caller verification: %v", err)
+	}
+	read, err := v.Client().CallerVerification(t.Context(), v.Agent.ID)
+	if err != nil || !reflect.DeepEqual(read, kept) {
+		t.Errorf("kept as %+v, reads as %+v, %v", kept, read, err)
 	}
 	return kept
 }
@@ -96,8 +101,12 @@ func whoCalls(t *testing.T, db *dbtest.Database) *verifying {
 
 func (v *verifying) verify(t *testing.T, conversation, body string) api.VerificationAnswer {
 	t.Helper()
-	var a api.VerificationAnswer
-	if err := v.Client().Do(t.Context(), "POST", "/conversations/"+conversation+"/verification", json.RawMessage(body), &a); err != nil {
+	var r api.VerificationRequest
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		t.Fatal(err)
+	}
+	a, err := v.Client().Verify(t.Context(), conversation, r)
+	if err != nil {
 		t.Fatalf("verify: %v", err)
 	}
 	return a
