@@ -120,6 +120,7 @@ type Skill struct {
 	ExecutionConfig          *ExecutionConfig `json:"executionConfig"`
 	Binding                  json.RawMessage  `json:"binding"`
 	DataEgressMap            []EgressEntry    `json:"dataEgressMap"`
+	DataIngressMap           []IngressEntry   `json:"dataIngressMap"`
 	AllowedFields            []string         `json:"allowedFields"`
 	IsWrite                  bool             `json:"isWrite"`
 	RequiresVerifiedIdentity bool             `json:"requiresVerifiedIdentity"`
@@ -158,6 +159,9 @@ type PlanParameter struct {
 	Type     string `json:"type"`
 	Format   string `json:"format,omitempty"`
 	Variant  *int   `json:"variant,omitempty"`
+	// PhoneForms are those that the column was learnt to store, the most
+	// frequent first.
+	PhoneForms []string `json:"phoneForms,omitempty"`
 }
 
 // PlanResult is one column of the answer.
@@ -182,6 +186,17 @@ type EgressEntry struct {
 	Object   string `json:"object"`
 	Column   string `json:"column"`
 	PIIClass string `json:"piiClass"`
+}
+
+// IngressEntry names a column that a write gives a value, and where the value
+// comes from.
+type IngressEntry struct {
+	Object   string  `json:"object"`
+	Column   string  `json:"column"`
+	Source   string  `json:"source"`          // param, const, system
+	Name     string  `json:"name,omitempty"`  // of the parameter or system value
+	Const    *string `json:"const,omitempty"` // its canonical text
+	PIIClass string  `json:"piiClass"`
 }
 
 // ErrorHandling says what a caller hears when a call does not succeed.

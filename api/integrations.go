@@ -183,6 +183,10 @@ type SchemaField struct {
 	PIIClass   string   `json:"piiClass"`
 	Searchable bool     `json:"searchable"`
 	Unique     bool     `json:"unique"`
+	// PhoneForms are the shapes in which the column stores telephone numbers, as
+	// learnt when a skill was bound: every digit is a 9, but for zeros at the
+	// beginning.
+	PhoneForms []string `json:"phoneForms"`
 }
 
 // SchemaIndex is an index; Reason says why it cannot serve a lookup.

@@ -8,13 +8,11 @@ import (
 	"flowyte/api"
 	"flowyte/internal/auth"
 	"flowyte/internal/binding"
-	"flowyte/internal/compile"
 	"flowyte/internal/fault"
 	"flowyte/internal/id"
 	"flowyte/internal/plan"
 	"flowyte/internal/schema"
 	"flowyte/internal/store"
-	"flowyte/internal/target"
 )
 
 // settings are what a skill carries beside its binding.
@@ -33,7 +31,7 @@ func (s *Service) Bind(ctx context.Context, p auth.Principal, agent id.Agent, ki
 		return api.Skill{}, err
 	}
 	sk := store.Skill{OrgID: p.OrgID, AgentID: agent, Kind: kind}
-	if err := s.bindInto(ctx, &sk, r); err != nil {
+	if err := s.bindInto(ctx, p, &sk, r); err != nil {
 		return api.Skill{}, err
 	}
 	sk, err := s.store.CreateSkill(ctx, by(p), sk)
@@ -52,7 +50,7 @@ func (s *Service) Rebind(ctx context.Context, p auth.Principal, agent id.Agent, 
 	if sk.Kind != kind {
 		return api.Skill{}, fault.New(fault.NotFound)
 	}
-	if err := s.bindInto(ctx, &sk, r); err != nil {
+	if err := s.bindInto(ctx, p, &sk, r); err != nil {
 		return api.Skill{}, err
 	}
 	if sk, err = s.keepSkill(ctx, p, sk); err != nil {
@@ -74,7 +72,7 @@ func (s *Service) keepSkill(ctx context.Context, p auth.Principal, sk store.Skil
 }
 
 // bindInto judges the request, compiles it and fills the skill.
-func (s *Service) bindInto(ctx context.Context, sk *store.Skill, r api.BindingRequest) error {
+func (s *Service) bindInto(ctx context.Context, p auth.Principal, sk *store.Skill, r api.BindingRequest) error {
 	c, err := s.bindable(ctx, sk.OrgID, sk.Kind)
 	if err != nil {
 		return err
@@ -86,6 +84,11 @@ func (s *Service) bindInto(ctx context.Context, sk *store.Skill, r api.BindingRe
 	b, findings := binding.FromRequest(r)
 	sk.Name, sk.ToolName = r.ToolName, toolName
 	sk.Enabled = r.Enabled && !b.IsWrite
+	if !binding.Rejected(findings) {
+		if c, err = s.learnPhones(ctx, p, sk.Kind, c, b); err != nil {
+			return err
+		}
+	}
 	return s.compileInto(ctx, sk, c, b, findings)
 }
 
@@ -103,10 +106,12 @@ func (s *Service) bindable(ctx context.Context, org id.Org, kind schema.Kind) (*
 // the skill with binding, plan and settings.
 func (s *Service) compileInto(ctx context.Context, sk *store.Skill, c *catalog, b binding.Binding, findings []binding.Finding) error {
 	// A request that is wrong in its form is compiled too, for all findings at once.
-	compiled, more := compile.Compile(b, c.whole, c.scope)
-	findings = append(findings, more...)
-	if binding.Rejected(findings) {
-		return fault.New(fault.BindingRejected).WithExtra("findings", viewFindings("", findings))
+	e := s.examine(ctx, sk.OrgID, sk.Kind, c, b, findings)
+	if e.rejected() {
+		return fault.New(fault.BindingRejected).WithExtra("findings", viewFindings("", e.findings))
+	}
+	if e.trouble != nil {
+		e.findings = append(e.findings, binding.Found(binding.NotVerifiedLive, ""))
 	}
 	var set settings
 	if len(sk.Settings) > 0 {
@@ -114,18 +119,12 @@ func (s *Service) compileInto(ctx context.Context, sk *store.Skill, c *catalog, 
 			return fault.Wrap(fault.StoreDamaged, err)
 		}
 	}
-	explained, err := s.explain(ctx, sk.OrgID, sk.Kind, compiled)
-	set.QueryPlan = explained
-	if err != nil {
-		findings = append(findings, binding.Found(binding.NotVerifiedLive, ""))
-	} else if findings = binding.Prove(findings, explained.UsesIndex); binding.Rejected(findings) {
-		return fault.New(fault.BindingRejected).WithExtra("findings", viewFindings("", findings))
-	}
-	set.Warnings = viewFindings("", findings)
+	set.QueryPlan = e.query
+	set.Warnings = viewFindings("", e.findings)
 	set.RequiresConfirmation = set.RequiresConfirmation || b.IsWrite
-	set.RequiresVerifiedIdentity = set.RequiresVerifiedIdentity || compiled.Action == plan.Update
+	set.RequiresVerifiedIdentity = set.RequiresVerifiedIdentity || e.plan.Action == plan.Update
 	set.NonParallelizable = b.IsWrite
-	return fillSkill(sk, b, compiled, set)
+	return fillSkill(sk, b, e.plan, set)
 }
 
 func fillSkill(sk *store.Skill, b binding.Binding, p *plan.Plan, set settings) (err error) {
@@ -140,32 +139,6 @@ func fillSkill(sk *store.Skill, b binding.Binding, p *plan.Plan, set settings) (
 	}
 	sk.PlanDigest = p.Digest()
 	return nil
-}
-
-// explain prepares the statement on the live server, as the user who will run
-// it, and returns its plan.
-func (s *Service) explain(ctx context.Context, org id.Org, kind schema.Kind, p *plan.Plan) (*api.QueryPlan, error) {
-	conn, err := s.store.Connection(ctx, org, kind)
-	if err != nil {
-		return nil, err
-	}
-	pool, ok := s.fleet.Get(conn.ID)
-	if !ok {
-		return nil, fault.New(fault.CredentialCorrupt)
-	}
-	var e *target.Explanation
-	purpose := target.ForCatalog
-	if p.Action != plan.Read {
-		purpose = target.ForWrites
-	}
-	err = pool.WithSession(ctx, purpose, func(session target.Session) error {
-		e, err = session.Explain(ctx, p)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &api.QueryPlan{UsesIndex: e.UsesIndex, Indexes: orEmpty(e.Indexes), Nodes: orEmpty(e.Nodes)}, nil
 }
 
 func viewFindings(skill id.Skill, findings []binding.Finding) []api.Finding {

@@ -86,6 +86,17 @@ func (s *catalogs) put(c id.Connection, cat *catalog) {
 	}
 }
 
+// learn puts a catalogue in the place of one that differs only in what was
+// learnt since the discovery, so that what was observed still speaks about it.
+func (s *catalogs) learn(c id.Connection, cat *catalog) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byConnection[c] = cat
+	if o := s.observed[c]; o != nil {
+		s.observed[c] = &observation{of: cat.whole, objects: o.objects}
+	}
+}
+
 // seen is what was observed since the discovery, nil for nothing.
 func (s *catalogs) seen(c id.Connection) *observation {
 	s.mu.Lock()
@@ -196,6 +207,9 @@ func (s *Service) discovered(ctx context.Context, p auth.Principal, c store.Conn
 	before, err := s.catalog(ctx, c)
 	if err != nil && !fault.Is(err, fault.NotDiscovered) {
 		return api.Discovered{}, err
+	}
+	if before != nil {
+		schema.KeepPhoneForms(before.whole, db)
 	}
 	scope, err := s.refreshScope(ctx, p, kind, db)
 	if err != nil {

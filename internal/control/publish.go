@@ -8,8 +8,6 @@ import (
 
 	"flowyte/api"
 	"flowyte/internal/auth"
-	"flowyte/internal/binding"
-	"flowyte/internal/compile"
 	"flowyte/internal/fault"
 	"flowyte/internal/id"
 	"flowyte/internal/live"
@@ -108,24 +106,28 @@ func serving(f frozen, org id.Org, version id.Version, number int) (*live.Versio
 
 // recompiled compiles every enabled skill of the draft against the schema and
 // scoping of now and asks the live server about each. What is wrong, with them
-// or with how callers are verified, comes as findings, all together.
-func (s *Service) recompiled(ctx context.Context, v *api.CallerVerification, records []store.Skill) (skills []frozenSkill, findings []api.Finding, err error) {
+// or with how callers are verified, comes as findings, all together. changed are
+// the writes whose statement is not the one that was reviewed.
+func (s *Service) recompiled(ctx context.Context, v *api.CallerVerification, records []store.Skill) (skills []frozenSkill, findings []api.Finding, changed []store.Skill, err error) {
 	for _, sk := range records {
 		if !sk.Enabled {
 			continue
 		}
-		fs, found, err := s.recompile(ctx, sk)
+		r, err := s.recompile(ctx, sk)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		findings = append(findings, found...)
-		if fs != nil {
-			skills = append(skills, *fs)
+		findings = append(findings, r.findings...)
+		if r.frozen != nil {
+			skills = append(skills, *r.frozen)
+		}
+		if r.changed != nil {
+			changed = append(changed, *r.changed)
 		}
 	}
 	drafts, err := draftsOf(records)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for i := range drafts {
 		for _, fs := range skills {
@@ -134,76 +136,12 @@ func (s *Service) recompiled(ctx context.Context, v *api.CallerVerification, rec
 			}
 		}
 	}
-	return skills, append(findings, judgeVerification(v, drafts)...), nil
-}
-
-func (s *Service) recompile(ctx context.Context, sk store.Skill) (*frozenSkill, []api.Finding, error) {
-	var b binding.Binding
-	if err := json.Unmarshal(sk.Binding, &b); err != nil {
-		return nil, nil, fault.Wrap(fault.StoreDamaged, err)
-	}
-	if sk.Suspended {
-		return nil, []api.Finding{skillFinding(sk, suspendedWord, "The skill is suspended.", "Resume or disable it.")}, nil
-	}
-	c, err := s.seen(ctx, sk.OrgID, sk.Kind)
-	if fault.Is(err, fault.NotConnected) || fault.Is(err, fault.NotDiscovered) {
-		code := fault.CodeOf(err)
-		return nil, []api.Finding{skillFinding(sk, string(code), "The database is "+map[fault.Code]string{fault.NotConnected: "not connected.", fault.NotDiscovered: "not discovered."}[code], "Connect and discover, then publish.")}, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	p, found := compile.Compile(b, c.whole, c.scope)
-	if binding.Rejected(found) {
-		return nil, viewFindings(sk.ID, found), nil
-	}
-	if b.IsWrite && p.Digest() != sk.PlanDigest {
-		return nil, []api.Finding{skillFinding(sk, "write_plan_changed", "The write's statement is not the one that was reviewed.", "Bind it again, review its statement and enable it.")}, nil
-	}
-	explained, err := s.explain(ctx, sk.OrgID, sk.Kind, p)
-	if err != nil {
-		code := fault.CodeOf(err)
-		switch code {
-		case "", fault.StoreUnavailable:
-			return nil, nil, err
-		case fault.SchemaDrift:
-			return nil, []api.Finding{skillFinding(sk, string(code), "The database changed since discovery: it does not know something that the statement uses.", "Run discover, apply what it finds to the binding, then publish.")}, nil
-		}
-		return nil, []api.Finding{skillFinding(sk, "not_verified_live", "The database could not be asked about the statement ("+string(code)+").", "Make the database reachable, run discover, then publish.")}, nil
-	}
-	if found = binding.Prove(found, explained.UsesIndex); binding.Rejected(found) {
-		return nil, viewFindings(sk.ID, found), nil
-	}
-	var set settings
-	if err := json.Unmarshal(sk.Settings, &set); err != nil {
-		return nil, nil, fault.Wrap(fault.StoreDamaged, err)
-	}
-	set.QueryPlan, set.Warnings = explained, viewFindings(sk.ID, found)
-	if err := fillSkill(&sk, b, p, set); err != nil {
-		return nil, nil, err
-	}
-	v, err := s.viewSkill(ctx, sk)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &frozenSkill{Skill: v, Plan: p, record: sk}, set.Warnings, nil
-}
-
-func skillFinding(sk store.Skill, code, message, fix string) api.Finding {
-	return api.Finding{Code: code, Severity: binding.SeverityError, Path: "skills." + sk.ToolName, Message: message, Fix: fix, Candidates: []string{}, SkillID: string(sk.ID)}
-}
-
-func hasErrors(findings []api.Finding) bool {
-	for _, f := range findings {
-		if f.Severity == binding.SeverityError {
-			return true
-		}
-	}
-	return false
+	return skills, append(findings, judgeVerification(v, drafts)...), changed, nil
 }
 
 // Publish makes the draft live: it compiles every enabled skill again, stores
-// the version, and swaps it in.
+// the version, and swaps it in. A write whose statement changed since its review
+// goes back to disabled, and nothing is published then.
 func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent, note string) (api.Version, error) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
@@ -215,8 +153,11 @@ func (s *Service) Publish(ctx context.Context, p auth.Principal, agent id.Agent,
 	if err != nil {
 		return api.Version{}, err
 	}
-	skills, findings, err := s.recompiled(ctx, verification, records)
+	skills, findings, changed, err := s.recompiled(ctx, verification, records)
 	if err != nil {
+		return api.Version{}, err
+	}
+	if err := s.sendBack(ctx, p, changed); err != nil {
 		return api.Version{}, err
 	}
 	if hasErrors(findings) {

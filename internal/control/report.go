@@ -24,7 +24,7 @@ func (s *Service) PrepublishReport(ctx context.Context, p auth.Principal, agent 
 	if err != nil {
 		return api.PrepublishReport{}, err
 	}
-	skills, findings, err := s.recompiled(ctx, verification, records)
+	skills, findings, _, err := s.recompiled(ctx, verification, records)
 	if err != nil {
 		return api.PrepublishReport{}, err
 	}
@@ -104,15 +104,23 @@ func noticeable(f frozen) map[string]any {
 	for i := range f.Skills {
 		sk := &f.Skills[i].Skill
 		at := "skills." + sk.ID + "."
+		fields[at+"name"] = sk.Name
 		fields[at+"toolName"] = sk.ToolName
 		fields[at+"description"] = sk.Description
 		fields[at+"channels"] = sk.Channels
 		fields[at+"parametersSchema"] = sk.ParametersSchema
+		fields[at+"binding"] = sk.Binding
 		fields[at+"dataEgressMap"] = sk.DataEgressMap
+		if len(sk.DataIngressMap) > 0 { // a version from before there were any has none
+			fields[at+"dataIngressMap"] = sk.DataIngressMap
+		}
+		fields[at+"nonParallelizable"] = sk.NonParallelizable
 		fields[at+"requiresConfirmation"] = sk.RequiresConfirmation
 		fields[at+"requiresVerifiedIdentity"] = sk.RequiresVerifiedIdentity
 		if e := sk.ExecutionConfig; e != nil {
 			fields[at+"statement"] = e.Statement
+			fields[at+"parameters"] = e.Parameters
+			fields[at+"planDigest"] = e.PlanDigest
 			fields[at+"maxRows"] = e.MaxRows
 			fields[at+"timeoutMs"] = e.TimeoutMs
 		}

@@ -38,6 +38,7 @@ func viewObject(db *schema.Database, o *schema.Object, classes classifier) api.O
 			HasDefault: f.HasDefault, Generated: f.Generated || f.Identity, EnumValues: orEmpty(f.EnumValues), MaxLength: f.MaxLength,
 			Precision: f.Precision, Scale: f.Scale, Comment: f.Comment, PIIClass: classes(o, f),
 			Searchable: o.Searchable(f.Name), Unique: o.UniqueColumn(f.Name),
+			PhoneForms: orEmpty(f.PhoneForms),
 		})
 	}
 	for _, ix := range o.Indexes {

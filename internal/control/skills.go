@@ -43,16 +43,19 @@ func (s *Service) Skill(ctx context.Context, p auth.Principal, agent id.Agent, s
 }
 
 // PatchSkill changes a skill of the draft. Limits are part of the frozen
-// statement, so changing one compiles the binding again.
+// statement, so changing one compiles the binding again, and takes an enabled
+// write back to be reviewed.
 func (s *Service) PatchSkill(ctx context.Context, p auth.Principal, agent id.Agent, skill id.Skill, patch api.SkillPatch) (api.Skill, error) {
 	sk, err := s.store.Skill(ctx, p.OrgID, agent, skill)
 	if err != nil {
 		return api.Skill{}, err
 	}
 	var b binding.Binding
-	if err := json.Unmarshal(sk.Binding, &b); err != nil {
-		return api.Skill{}, fault.Wrap(fault.StoreDamaged, err)
+	var set settings
+	if err := readSkill(sk, &b, &set); err != nil {
+		return api.Skill{}, err
 	}
+	before := sk
 	if err := patchNames(&sk, &b, patch); err != nil {
 		return api.Skill{}, err
 	}
@@ -62,16 +65,25 @@ func (s *Service) PatchSkill(ctx context.Context, p auth.Principal, agent id.Age
 	if err := patchSettings(&sk, &b, patch); err != nil {
 		return api.Skill{}, err
 	}
-	if patch.IsEnabled != nil {
-		if *patch.IsEnabled && b.IsWrite {
-			return api.Skill{}, fault.New(fault.WritesNotServed)
-		}
+	switch {
+	case patch.IsEnabled != nil && *patch.IsEnabled && b.IsWrite:
+		err = s.enableWrite(ctx, p, before, &sk, b, patch.PlanDigest)
+	case patch.PlanDigest != nil && *patch.PlanDigest != sk.PlanDigest:
+		err = fault.New(fault.PlanChanged)
+	case patch.IsEnabled != nil:
 		sk.Enabled = *patch.IsEnabled
+	}
+	if err != nil {
+		return api.Skill{}, err
 	}
 	if sk, err = s.keepSkill(ctx, p, sk); err != nil {
 		return api.Skill{}, err
 	}
-	return s.viewSkill(ctx, sk)
+	v, err := s.viewSkill(ctx, sk)
+	if err == nil && before.Enabled && !sk.Enabled && sk.PlanDigest != before.PlanDigest {
+		v.Warnings = append(v.Warnings, sentBack(sk))
+	}
+	return v, err
 }
 
 func patchNames(sk *store.Skill, b *binding.Binding, patch api.SkillPatch) error {
@@ -133,10 +145,11 @@ func (s *Service) patchLimits(ctx context.Context, sk *store.Skill, b *binding.B
 	if err != nil {
 		return err
 	}
+	reviewed := sk.PlanDigest
 	if err := s.compileInto(ctx, sk, c, *b, nil); err != nil {
 		return err
 	}
-	if b.IsWrite {
+	if b.IsWrite && sk.PlanDigest != reviewed {
 		sk.Enabled = false
 	}
 	return nil
@@ -248,7 +261,7 @@ func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, err
 		IsWrite: b.IsWrite, RequiresVerifiedIdentity: set.RequiresVerifiedIdentity, RequiresConfirmation: set.RequiresConfirmation,
 		NonParallelizable: set.NonParallelizable, Channels: channelsOrAll(set.Channels), ErrorHandling: errorHandling(), IsEnabled: sk.Enabled,
 		Status: statusOf(sk, reason), StatusReason: cmp.Or(sk.StatusReason, reason), Warnings: append([]api.Finding{}, set.Warnings...),
-		DataEgressMap: []api.EgressEntry{}, AllowedFields: []string{}, CreatedAt: sk.CreatedAt, UpdatedAt: sk.UpdatedAt,
+		DataEgressMap: []api.EgressEntry{}, DataIngressMap: []api.IngressEntry{}, AllowedFields: []string{}, CreatedAt: sk.CreatedAt, UpdatedAt: sk.UpdatedAt,
 	}
 	v.LiveAfterPublish = sk.Enabled && v.Status == "active"
 	if ms, ok := s.engine.ExpectedLatency(sk.PlanDigest); ok {
@@ -259,7 +272,22 @@ func (s *Service) viewSkill(ctx context.Context, sk store.Skill) (api.Skill, err
 		v.DataEgressMap = append(v.DataEgressMap, api.EgressEntry{Leaf: r.Leaf, Object: object, Column: r.From.Column, PIIClass: classes(&r.From)})
 		v.AllowedFields = append(v.AllowedFields, object+"."+r.From.Column)
 	}
+	for i := range compiled.Slots {
+		if slot := &compiled.Slots[i]; slot.Column != "" {
+			v.DataIngressMap = append(v.DataIngressMap, viewIngress(compiled, slot, classes))
+		}
+	}
 	return v, nil
+}
+
+// viewIngress says what a write puts into a column.
+func viewIngress(p *plan.Plan, slot *plan.Slot, classes func(*schema.ColumnRef) string) api.IngressEntry {
+	to := schema.ColumnRef{Schema: p.Object.Schema, Object: p.Object.Object, Column: slot.Column}
+	e := api.IngressEntry{Object: to.Schema + "." + to.Object, Column: to.Column, Source: string(slot.Source), Name: slot.Name, PIIClass: classes(&to)}
+	if slot.Source == plan.FromConst {
+		e.Const = ptr(slot.Const)
+	}
+	return e
 }
 
 func objectName(r *plan.Result) string { return r.From.Schema + "." + r.From.Object }
@@ -307,7 +335,7 @@ func viewExecution(sk store.Skill, p *plan.Plan, q *api.QueryPlan) *api.Executio
 		v := api.PlanParameter{Position: i + 1, Source: string(slot.Source), Name: slot.Name, Type: string(slot.Type.Type)}
 		for j := range p.Params {
 			if slot.Source == plan.FromParam && p.Params[j].Name == slot.Name && p.Params[j].Format != plan.Plain {
-				v.Format, v.Variant = string(p.Params[j].Format), ptr(slot.Variant)
+				v.Format, v.Variant, v.PhoneForms = string(p.Params[j].Format), ptr(slot.Variant), p.Params[j].Stored
 			}
 		}
 		e.Parameters = append(e.Parameters, v)

@@ -39,6 +39,9 @@ func judge(identity string, c *catalog, seen *observation, p *plan.Plan) string 
 			return blocked
 		}
 	}
+	if refusedNow(c, p) {
+		return blocked
+	}
 	for i := range p.Uses {
 		u := &p.Uses[i]
 		o := seen.object(c.whole, u)
@@ -47,6 +50,20 @@ func judge(identity string, c *catalog, seen *observation, p *plan.Plan) string 
 		}
 	}
 	return ""
+}
+
+// refusedNow tells whether a write gives a value to a column whose class is not
+// written on a call: it may have been classed so after the review.
+func refusedNow(c *catalog, p *plan.Plan) bool {
+	o := c.whole.Lookup(p.Object.Schema, p.Object.Object)
+	for i := range p.Slots {
+		if name := p.Slots[i].Column; o != nil && name != "" {
+			if f := o.Field(name); f != nil && schema.RefusedInWrites(c.class(o, f)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // liveConnection is what serving gets to know of a connection.

@@ -126,7 +126,6 @@ const (
 	ToolNameInvalid    Code = "tool_name_invalid"
 	PlanChanged        Code = "plan_changed"
 	NoConfidentMatch   Code = "no_confident_match"
-	WritesNotServed    Code = "writes_not_served"
 	GateFixed          Code = "gate_fixed"
 	VersionConflict    Code = "version_conflict"
 	PublishBlocked     Code = "publish_blocked"

@@ -102,7 +102,13 @@ func registerSkills(a *API, c *control.Service) {
 
 	Handle(a, Op{
 		Method: http.MethodPatch, Path: "/agents/{agentId}/skills/{skillId}", Scope: auth.SkillsWrite, Tag: "Skills", Summary: "Change a skill",
-		Errors: []fault.Code{fault.ToolNameInvalid, fault.ToolNameTaken, fault.ValueInvalid, fault.WritesNotServed, fault.GateFixed, fault.BindingRejected, fault.VersionConflict},
+		Description: "To enable a write, send the planDigest of the statement that was reviewed. The statement is compiled again and the live server is asked; " +
+			"a change that makes another statement of an enabled write disables it.",
+		Errors: []fault.Code{
+			fault.ToolNameInvalid, fault.ToolNameTaken, fault.ValueInvalid, fault.PlanChanged, fault.RoleCannotWrite, fault.GateFixed, fault.BindingRejected,
+			fault.VersionConflict, fault.NotConnected, fault.NotDiscovered, fault.SchemaDrift,
+			fault.Unreachable, fault.CredentialsRejected, fault.ServerBusy, fault.DatabaseBusy, fault.DatabaseTimeout, fault.DatabaseError, fault.ConnectionLost,
+		},
 	}, func(ctx context.Context, p auth.Principal, in *patchSkillInput) (api.Skill, error) {
 		agent, skill := in.ids()
 		return c.PatchSkill(ctx, p, agent, skill, in.Body)

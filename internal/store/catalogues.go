@@ -24,6 +24,16 @@ type Catalogue struct {
 // PutCatalogue keeps what was discovered over a connection, instead of what
 // was discovered before. The connection that is not there is not_found.
 func (s *Store) PutCatalogue(ctx context.Context, by Actor, connection id.Connection, c Catalogue) error {
+	return s.putCatalogue(ctx, by, connection, c, "integration.discover")
+}
+
+// LearnCatalogue keeps what was learnt about a catalogue since it was
+// discovered. The connection that is not there is not_found.
+func (s *Store) LearnCatalogue(ctx context.Context, by Actor, connection id.Connection, c Catalogue) error {
+	return s.putCatalogue(ctx, by, connection, c, "integration.learn")
+}
+
+func (s *Store) putCatalogue(ctx context.Context, by Actor, connection id.Connection, c Catalogue, action string) error {
 	body, err := pack(c.Database)
 	if err != nil {
 		return failure(err)
@@ -40,7 +50,7 @@ func (s *Store) PutCatalogue(ctx context.Context, by Actor, connection id.Connec
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, by, "integration.discover", string(connection))
+		return s.record(ctx, tx, by, action, string(connection))
 	})
 }
 
