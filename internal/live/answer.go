@@ -112,7 +112,7 @@ var unavailable = map[fault.Code]string{
 
 func busy(err error, reason string) *Answer {
 	a := &Answer{Outcome: Busy, Reason: reason, RetryAfter: 250 * time.Millisecond}
-	if f, _ := fault.As(err); f.RetryAfter > 0 {
+	if f, ok := fault.As(err); ok && f.RetryAfter > 0 {
 		a.RetryAfter = f.RetryAfter
 	}
 	return a
