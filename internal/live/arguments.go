@@ -43,7 +43,9 @@ type argument struct {
 // Phrases for what no column asks for.
 const (
 	wantFromCall = "this comes from the call itself, and the call does not have it"
-	wantOnly     = "only the parameters that the tool lists: "
+	// paramArguments stands for all of them, and for those that do not belong.
+	paramArguments = "arguments"
+	wantOnly       = "only the parameters that the tool lists: "
 )
 
 // judge checks the arguments against the tool's parameters. What the
@@ -84,7 +86,7 @@ func (c *Conversation) judge(t *Tool, args []Arg, j *judged) []Complaint {
 		complaints = append(complaints, Complaint{Param: string(plan.CallerPhone), Wanted: wantFromCall})
 	}
 	if taken < len(args) {
-		complaints = append(complaints, Complaint{Param: "arguments", Wanted: wantOnly + listed(t)})
+		complaints = append(complaints, Complaint{Param: paramArguments, Wanted: wantOnly + listed(t)})
 	}
 	if complaints == nil {
 		j.canonical = canonical(j.values)

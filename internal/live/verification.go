@@ -220,20 +220,21 @@ func asVerification(a *Answer) *VerificationAnswer {
 func (k *verifying) judge(fields []Arg) []Complaint {
 	var key []Arg
 	var complaints []Complaint
+	foreign := false
 	given := map[string][]byte{}
 	for _, f := range fields {
 		switch {
 		case isParam(k.t.Plan, f.Name):
 			key = append(key, f)
 		case !slices.Contains(k.v.Fields, f.Name):
-			complaints = append(complaints, Complaint{Param: "fields", Wanted: wantListed + ": " + strings.Join(k.v.Fields, ", ")})
+			foreign = true
 		default:
 			given[f.Name] = f.Raw
 		}
 	}
 	for _, complaint := range k.c.judge(k.t, key, &k.args) {
-		if complaint.Param == "arguments" { // one that only the conversation supplies
-			complaints = append(complaints, Complaint{Param: "fields", Wanted: wantListed + ": " + strings.Join(k.v.Fields, ", ")})
+		if complaint.Param == paramArguments { // one that only the conversation supplies
+			foreign = true
 			continue
 		}
 		complaint.Param = fieldPrefix + complaint.Param
@@ -251,6 +252,9 @@ func (k *verifying) judge(fields []Arg) []Complaint {
 			complaints = append(complaints, Complaint{Param: fieldPrefix + p.Name, Wanted: wanted})
 		}
 		k.said = append(k.said, said.text)
+	}
+	if foreign {
+		complaints = append(complaints, Complaint{Param: "fields", Wanted: wantListed + ": " + strings.Join(k.v.Fields, ", ")})
 	}
 	return complaints
 }

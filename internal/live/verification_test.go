@@ -469,3 +469,62 @@ func TestAssert(t *testing.T) {
 		t.Errorf("without verification: %v", err)
 	}
 }
+
+// TestUnverifiedTakesOneTime: that there is no row cannot be told from the time
+// either (M15). The least of many is what the steps themselves take.
+func TestUnverifiedTakesOneTime(t *testing.T) {
+	least := map[bool]time.Duration{true: time.Hour, false: time.Hour}
+	kits := map[bool]*kit{true: verifies(t, verifierOf(), customers(known)), false: verifies(t, verifierOf(), customers())}
+	for i := range 1000 {
+		there := i%2 == 0
+		c, said := kits[there].ring(), says(fmt.Sprint(i), "Dahl", "1975-01-01", "1")
+		began := time.Now()
+		kits[there].verify(c, said)
+		least[there] = min(least[there], time.Since(began))
+	}
+	if a, b := least[true], least[false]; a > 2*b || b > 2*a {
+		t.Errorf("a customer who is there takes %v, one who is not %v", a, b)
+	}
+}
+
+// TestForeignFieldsAreOneComplaint: a body full of them is not answered with a
+// list of them.
+func TestForeignFieldsAreOneComplaint(t *testing.T) {
+	k := verifies(t, verifierOf(), customers(known))
+	said := right
+	for i := range 1000 {
+		said = append(said[:len(said):len(said)], field(fmt.Sprint("f", i), "x"))
+	}
+	if a := k.verify(k.ring(), said); len(a.Complaints) != 1 || a.Complaints[0].Param != "fields" {
+		t.Errorf("%d complaints", len(a.Complaints))
+	}
+}
+
+// TestBrakeIsBounded: however many keys fail, no more than two windows of them
+// are remembered, and those of the latest window count.
+func TestBrakeIsBounded(t *testing.T) {
+	var b brake
+	at := time.Now()
+	finder := finder()
+	for i := range 2*maxBraked + maxFailures {
+		if !b.take(b.keyOf(org, finder, fmt.Sprint(i)), at) {
+			t.Fatal("a key that never failed is braked")
+		}
+	}
+	if n := len(b.now) + len(b.before); n > 2*maxBraked {
+		t.Errorf("%d keys are remembered", n)
+	}
+	last := b.keyOf(org, finder, "last")
+	for range maxFailures {
+		b.take(last, at)
+	}
+	if b.take(last, at) {
+		t.Error("a key that failed is not braked")
+	}
+	if b.giveBack(last); !b.take(last, at) {
+		t.Error("what is given back counts")
+	}
+	if b.keyOf("org_else", finder, "last") == last || b.keyOf(org, own(), "last") == last {
+		t.Error("the keys of two verifiers are one")
+	}
+}
