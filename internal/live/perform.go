@@ -44,6 +44,7 @@ type write struct {
 	turn   bool // the conversation's turn is held
 	kept   evidence
 	stats  target.Stats
+	lost   string // why nobody can be asked any more
 }
 
 // evidence is what the statement's run hands over before its COMMIT. Once it is

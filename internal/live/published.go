@@ -147,8 +147,10 @@ type Table struct {
 }
 
 const (
-	reasonSuspended = "suspended"
-	reasonBlocked   = "blocked_by_scoping"
+	reasonSuspended    = "suspended"
+	reasonBlocked      = "blocked_by_scoping"
+	reasonNotConnected = "not_connected"
+	reasonElsewhere    = "reconnected_elsewhere"
 )
 
 // standingOf gives the connection to run the tool on, or the reason why it
@@ -159,7 +161,7 @@ func (t *Table) standingOf(key ConnectionKey, tool *Tool) (*Connection, string) 
 	}
 	c := t.Connections[key]
 	if c == nil || c.Runner == nil {
-		return nil, "not_connected"
+		return nil, reasonNotConnected
 	}
 	if s := tool.standing.Load(); s != nil && s.by == c {
 		return c, s.reason

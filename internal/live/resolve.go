@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -68,7 +69,8 @@ func (w *write) overdue() {
 var errNobody = errors.New("live: there is no connection to ask")
 
 // ask asks once, over the connection of now. The error means that nobody could
-// be asked.
+// be asked. A database that the organisation is not connected with any more
+// will never be asked again.
 func (w *write) ask(ctx context.Context) (target.Fate, error) {
 	e, _ := w.kept.close()
 	if e == nil {
@@ -78,7 +80,14 @@ func (w *write) ask(ctx context.Context) (target.Fate, error) {
 		return target.FateUnknown, nil
 	}
 	conn := w.e.published.load().Connections[ConnectionKey{w.intent.Org, w.intent.Kind}]
-	if conn == nil || conn.Runner == nil || conn.stuck.Load() >= maxStuck {
+	switch {
+	case conn == nil:
+		w.lost = reasonNotConnected
+		return target.FateUnknown, nil
+	case conn.Standing(w.intent.Plan) == reasonElsewhere:
+		w.lost = reasonElsewhere
+		return target.FateUnknown, nil
+	case conn.Runner == nil || conn.stuck.Load() >= maxStuck:
 		return "", errNobody
 	}
 	ctx, cancel := context.WithTimeout(ctx, oneTry)
@@ -96,7 +105,7 @@ func (w *write) resolved(fate target.Fate) verdict {
 	case target.FateRolledBack:
 		end.Outcome, end.Reason = Failed, reasonRolledBack
 	default:
-		end.Outcome, end.Reason = Unknown, reasonNotEstablished
+		end.Outcome, end.Reason = Unknown, cmp.Or(w.lost, reasonNotEstablished)
 	}
 	return verdict{Ending: end}
 }
