@@ -349,3 +349,37 @@ func TestHarmfulSkillIsSuspended(t *testing.T) {
 		t.Errorf("the log says %s", got)
 	}
 }
+
+// TestOpenWritesEndWithoutTheirDatabase: at the start every open write is seen
+// to, also of conversations, agents and connections that are gone. What was
+// never sent to be committed was not done; of the rest nobody can say.
+func TestOpenWritesEndWithoutTheirDatabase(t *testing.T) {
+	d := newDesk(t)
+	unsent, sent := d.intent("call_1"), d.intent("call_2")
+	for _, i := range []live.Intent{unsent, sent} {
+		must(t, d.journal.Intend(t.Context(), i))
+	}
+	must(t, d.journal.Executed(t.Context(), sent.ID, evidence, nil))
+	engine := live.New(live.Options{Journal: d.journal})
+	s := New(Options{Store: d.store, Ring: d.ring, Engine: engine, Journal: d.journal, Log: slog.New(slog.NewTextHandler(d.log, nil))})
+	t.Cleanup(s.Close)
+	t.Cleanup(engine.Close)
+	must(t, s.Load(t.Context()))
+	want := map[id.Write]string{unsent.ID: "rolled_back ", sent.ID: "unknown not_connected"}
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		entries, err := d.journal.Entries(t.Context(), true)
+		must(t, err)
+		got := map[id.Write]string{}
+		for _, e := range entries {
+			got[e.ID] = e.State + " " + strings.TrimPrefix(e.Reason, "rolled_back")
+		}
+		diff := cmp.Diff(want, got)
+		if diff == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(diff)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}

@@ -165,8 +165,7 @@ func (s *Store) compareWrites(ctx context.Context, tx *sql.Tx, r *ChainReport) e
 // sealedHolds tells whether what is sealed is what was, or was forgotten when
 // it could be.
 func (s *Store) sealedHolds(w *writeRow) bool {
-	if w.Arguments == nil && w.Execution == nil && w.Result == nil {
-		return w.State.settled() && w.EndedAt != nil && !w.EndedAt.After(s.now().Add(-WriteContentKept))
-	}
-	return bytes.Equal(w.sealedDigest, w.digestSealed())
+	forgotten := w.Arguments == nil && w.Execution == nil && w.Result == nil
+	mayBe := w.State.settled() && w.EndedAt != nil && !w.EndedAt.After(s.now().Add(-WriteContentKept))
+	return bytes.Equal(w.sealedDigest, w.digestSealed()) || forgotten && mayBe
 }
