@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,16 +22,23 @@ type counted struct {
 }
 
 type ledger struct {
+	mu       sync.Mutex
 	calls    []counted
 	finished []Outcome
 }
 
-func (l *ledger) Finished(_ schema.Kind, outcome Outcome) { l.finished = append(l.finished, outcome) }
+func (l *ledger) Finished(_ schema.Kind, outcome Outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.finished = append(l.finished, outcome)
+}
 
 func (l *ledger) Called(kind schema.Kind, outcome Outcome, latency, wait, db time.Duration) {
 	if latency < 0 {
 		panic("a call of negative length")
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.calls = append(l.calls, counted{kind, outcome, wait, db})
 }
 
