@@ -119,6 +119,9 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 		_, err := s.Versions(ctx, by.Org, of.agent.ID, Page{})
 		return err
 	},
+	"LearnCatalogue": func(ctx context.Context, s *Store, by Actor, of house) error {
+		return s.LearnCatalogue(ctx, by, of.connection.ID, Catalogue{Database: &schema.Database{}})
+	},
 	"PutCatalogue": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.PutCatalogue(ctx, by, of.connection.ID, Catalogue{Database: &schema.Database{}})
 	},
