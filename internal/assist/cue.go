@@ -152,7 +152,8 @@ func (p *parser) subjectGives(i int) int {
 		}
 	}
 	toUs := p.at(i+1).text == "us" || p.at(i+1).text == "me" || p.at(i+1).text == "out" || p.at(i+1).text == "off"
-	if needsToUs[t] && !toUs {
+	readsOut := words.people[stem(p.at(j).text)] && !agents[p.at(j).text] && p.nounPhraseHas(i+1, identifying) // "the member reads the barcode"
+	if needsToUs[t] && !toUs && (!readsOut || p.at(j).text == "we" || p.at(j).text == "i" || p.at(j).text == "you") {
 		return 0
 	}
 	if needsCode[t] && !p.nounPhraseHas(i+1, identifying) && t != "say" && t != "says" && t != "name" {
@@ -373,7 +374,8 @@ func (p *parser) begins(i int) bool {
 	if !p.at(i-1).mark || t.owns || words.silent[t.text] || prepositions[t.text] || askWords[t.text] || words.people[stem(t.text)] {
 		return false
 	}
-	return p.is(i+1, determiners) && p.at(i+1).text != "caller" && p.at(i+1).text != "callers"
+	next := p.at(i + 1).text
+	return p.is(i+1, determiners) && next != "caller" && next != "callers" && next != "that" // "leases that expire"
 }
 
 // agents are who has what the caller gave.

@@ -44,7 +44,7 @@ var (
 	helpers      = set("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "should", "may", "must")
 	letVerbs     = set("let", "lets", "allow", "allows", "help", "helps", "enable", "enables", "tell", "tells", "inform", "ask", "asks", "give", "gives", "greet", "have", "remind", "want", "call", "callback", "phone", "notify", "contact")
 	actVerbs     = set("call", "calls", "ask", "asks", "give", "gives", "want", "wants", "phone", "phones", "ring", "rings", "say", "says", "tell", "tells", "need", "needs", "provide", "provides", "know", "knows", "have", "has", "can", "could", "should", "moved", "quote", "quotes", "quoting", "would", "hear", "speak", "reads", "name", "names", "does", "prefers", "wish", "wishes", "report", "reports", "tries", "gets")
-	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier")
+	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier", "barcode", "isbn", "sku", "iban", "passport", "ticket")
 )
 
 func (p *parser) at(i int) token {

@@ -113,12 +113,22 @@ func (m *match) intents(objects []*object) []intent {
 	switch first := list[0]; {
 	case first.action == create && (m.named(given) || m.extends(first, objects)):
 		return []intent{{change, 1, "update"}, {create, 0.7, first.verb}}
+	case first.action == look && m.goal.verb != "" && m.makes(objects):
+		return []intent{{create, 1, m.goal.verb}, {look, 0.6, ""}}
 	case first.verb == "confirm" && len(objects) > 0 && !confirmable(objects[0]):
 		return []intent{{look, 1, ""}, {change, 0.6, first.verb}}
 	case first.action == look && m.goal.verb != "" && m.flags(objects):
 		return []intent{{change, 1, m.goal.verb}, {look, 0.6, ""}}
 	}
 	return list
+}
+
+// makes tells whether the goal's verb is the noun of an object: "suggest a book"
+// where there are suggestions.
+func (m *match) makes(objects []*object) bool {
+	return slices.ContainsFunc(objects, func(o *object) bool {
+		return slices.ContainsFunc(o.words, func(n nameWord) bool { return n.weight == 1 && m.cat.stems[n.id] == m.goal.verb })
+	})
 }
 
 // confirmable tells whether a row has a state that confirming changes; of any

@@ -204,8 +204,19 @@ func (m *match) onlyUnindexed() bool {
 	return false
 }
 
-// between: "between January and March", "from … to …" over time.
-func (m *match) between() bool { return slices.Contains(m.goal.raw, "between") }
+// between: "between January and March", "from Monday to Friday".
+func (m *match) between() bool {
+	raw := m.goal.raw
+	for i, t := range raw {
+		if t == "between" || t == "from" && i+3 < len(raw) && dates[raw[i+1]] && (raw[i+2] == "to" || raw[i+2] == "until" || raw[i+2] == "through") {
+			return true
+		}
+	}
+	return false
+}
+
+var dates = set("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "today", "yesterday", "tomorrow")
 
 // compares: "older than", "more than", "at least".
 func (m *match) compares() bool {
@@ -214,7 +225,7 @@ func (m *match) compares() bool {
 	for i := 1; i < len(raw) && m.goal.reads() && !m.named(given); i++ {
 		t := raw[i]
 		year := isYear(t) && prepositions[raw[i-1]]
-		bound := bounds[raw[i-1]] && t[0] >= '0' && t[0] <= '9'
+		bound := bounds[raw[i-1]] && (t[0] >= '0' && t[0] <= '9' || numerals[t])
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
 		if year || lack || bound {
 			return true
@@ -234,7 +245,10 @@ func (m *match) compares() bool {
 }
 
 // bounds stand before a figure that something is compared with.
-var bounds = set("under", "over", "above", "below")
+var (
+	bounds   = set("under", "over", "above", "below")
+	numerals = set("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve", "fifteen", "twenty", "thirty", "forty", "fifty", "hundred", "thousand")
+)
 
 // available: whether something is free depends on more than one condition.
 func (m *match) available(d *draft) bool {

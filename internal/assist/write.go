@@ -232,7 +232,7 @@ func (m *match) changed(o *object) []want {
 	var use []int
 	for i := range m.goal.words {
 		w := &m.goal.words[i]
-		if w.role == given || w.role == silent || w.actor || w.hint || m.names(i, o) >= sameFit || w.owns && m.names(i, o) >= meansFit {
+		if w.role == given || w.role == silent || w.actor || w.hint || m.names(i, o) >= sameFit || w.owns && m.names(i, o) >= meansFit || m.modifies(i, o) {
 			continue
 		}
 		use = append(use, i)
@@ -256,6 +256,16 @@ func (m *match) changed(o *object) []want {
 		}
 	}
 	return best(all)
+}
+
+// modifies tells whether a word only says which rows of an object: the engineer
+// of "an engineer visit".
+func (m *match) modifies(w int, o *object) bool {
+	if w+1 >= len(m.goal.words) {
+		return false
+	}
+	g, next := &m.goal.words[w], &m.goal.words[w+1]
+	return !g.owns && g.preposed == next.preposed && g.clause == next.clause && g.role == next.role && m.names(w+1, o) >= sameFit
 }
 
 // verbFlag: to excuse an absence is to say yes to its column excused.

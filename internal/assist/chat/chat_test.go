@@ -213,7 +213,9 @@ func TestStall(t *testing.T) {
 func TestRedirectIsNotFollowed(t *testing.T) {
 	inside := serve(t, completion(`{"choice": 1, "toolName": "x"}`))
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside.URL+"/latest/meta-data/", status) })
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, inside.URL+"/latest/meta-data/", status)
+		})
 		p := proposal(t)
 		got, err := assist.Ask(t.Context(), model(t, s.URL, time.Minute), goal, p)
 		if err == nil || got.ChosenBy != assist.ByWords {
