@@ -57,7 +57,7 @@ func certificateTable(t testing.TB) (capem []byte, table []certificates) {
 		{"wrong host", root.Leaf(t, egresstest.Certificate{Names: []string{"other.example.com", "example.com"}}), fault.CertificateHost, ok, ok},
 		{"an address instead of a name", root.Leaf(t, egresstest.Certificate{Addrs: []string{"127.0.1.1"}}), fault.CertificateHost, ok, ok},
 		{"unknown CA", stranger.Leaf(t, good), fault.CertificateUnknownCA, fault.CertificateUnknownCA, ok},
-		{"self-signed", egresstest.SelfSigned(t, good), fault.CertificateUnknownCA, fault.CertificateUnknownCA, ok},
+		{"self-signed", egresstest.SelfSigned(t, good), fault.CertificateSelfSigned, fault.CertificateSelfSigned, ok},
 		{"missing intermediate", missing, fault.CertificateUnknownCA, fault.CertificateUnknownCA, ok},
 		{"CN only", root.Leaf(t, egresstest.Certificate{CommonName: serverName}), fault.CertificateNoName, ok, ok},
 		{"for clients only", root.Leaf(t, unwanted), fault.CertificateInvalid, fault.CertificateInvalid, ok},

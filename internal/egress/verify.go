@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -76,6 +77,9 @@ func (v *verifier) chain(presented []*x509.Certificate) ([]*x509.Certificate, er
 			// The library skips a link signed with SHA-1 and reports the gap.
 			return nil, fault.Wrap(fault.CertificateWeak, err)
 		}
+		if unknown.Cert != nil && selfSigned(presented[0]) {
+			return nil, fault.Wrap(fault.CertificateSelfSigned, err)
+		}
 		return nil, refuse(err, now)
 	}
 	sound := slices.IndexFunc(chains, func(chain []*x509.Certificate) bool {
@@ -95,6 +99,10 @@ func (v *verifier) chain(presented []*x509.Certificate) ([]*x509.Certificate, er
 func refuse(err error, now time.Time) *fault.Error {
 	code, _ := certificateCode(err, now)
 	return fault.Wrap(code, err)
+}
+
+func selfSigned(c *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, c.RawSubject) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 func weakKey(c *x509.Certificate) bool {

@@ -79,10 +79,12 @@ const (
 	CertificateNotYet    Code = "certificate_not_yet_valid"
 	CertificateHost      Code = "certificate_wrong_host"
 	CertificateUnknownCA Code = "certificate_unknown_authority"
-	CertificateNoName    Code = "certificate_without_names"
-	CertificateWeak      Code = "certificate_too_weak"
-	CertificateInvalid   Code = "certificate_invalid"
-	ServerIdentity       Code = "server_identity_changed"
+	// CertificateSelfSigned is one that no authority signed at all.
+	CertificateSelfSigned Code = "certificate_self_signed"
+	CertificateNoName     Code = "certificate_without_names"
+	CertificateWeak       Code = "certificate_too_weak"
+	CertificateInvalid    Code = "certificate_invalid"
+	ServerIdentity        Code = "server_identity_changed"
 
 	// What the server said.
 	CredentialsRejected Code = "credentials_rejected"

@@ -59,7 +59,7 @@ var connectFaults = []fault.Code{
 	fault.KindReserved, fault.HostInvalid, fault.HostNotAllowed, fault.HostUnresolvable, fault.PortNotAllowed, fault.SSLModeInvalid,
 	fault.CARequired, fault.CAInvalid, fault.CAContainsPrivateKey, fault.PasswordEmpty, fault.Unreachable, fault.TLSNotOffered,
 	fault.TLSFailed, fault.TLSVersion, fault.CertificateExpired, fault.CertificateNotYet, fault.CertificateHost,
-	fault.CertificateUnknownCA, fault.CertificateNoName, fault.CertificateWeak, fault.CertificateInvalid, fault.ServerIdentity,
+	fault.CertificateUnknownCA, fault.CertificateSelfSigned, fault.CertificateNoName, fault.CertificateWeak, fault.CertificateInvalid, fault.ServerIdentity,
 	fault.CredentialsRejected, fault.AuthMethodRefused, fault.DatabaseUnknown, fault.OverPrivileged, fault.SchemaUnreadable,
 	fault.NotReadOnly, fault.ServerBusy, fault.ServerStarting, fault.ProtocolError, fault.DatabaseTimeout, fault.DatabaseError,
 	fault.ServerUnsupported, fault.TestBudgetReached,
