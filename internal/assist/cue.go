@@ -156,7 +156,7 @@ func (p *parser) subjectGives(i int) int {
 	if needsToUs[t] && !toUs && (!readsOut || p.at(j).text == "we" || p.at(j).text == "i" || p.at(j).text == "you") {
 		return 0
 	}
-	if needsCode[t] && !p.nounPhraseHas(i+1, identifying) && t != "say" && t != "says" && t != "name" {
+	if needsCode[t] && !p.nounPhraseHas(i+1, identifying) && t != "say" && t != "says" && t != "name" && t != "names" {
 		return 0
 	}
 	p.endNoun()
@@ -340,7 +340,9 @@ func (p *parser) with(i int) int {
 	if p.role == aim || p.role == given {
 		p.turn(wanted)
 	}
-	p.prep = "with"
+	if !p.follows("greet", p.at(i-1).text, "with") {
+		p.prep = "with" // and not "greet them with their name"
+	}
 	return 1
 }
 

@@ -177,6 +177,12 @@ func joinPhrases(short []token) []token {
 				continue
 			}
 		}
+		if t.text == "up" && len(tokens) > 1 {
+			if at := len(tokens) - 2; tokens[at].text == "sign" || at > 0 && tokens[at-1].text == "sign" {
+				tokens[slices.IndexFunc(tokens, func(t token) bool { return t.text == "sign" })].text = "signup" // "sign the caller up"
+				continue
+			}
+		}
 		if t.mark {
 			tokens = append(tokens, t)
 			continue

@@ -35,16 +35,16 @@ func set(list ...string) map[string]bool {
 var (
 	determiners  = set("a", "an", "the", "their", "his", "her", "my", "our", "your", "its", "this", "that", "these", "those", "each", "every", "all", "any", "some", "another", "new", "existing", "caller", "callers")
 	pronouns     = set("they", "we", "i", "he", "she", "you", "somebody", "someone", "caller", "callers", "people", "anybody")
-	giveVerbs    = set("give", "gives", "provide", "provides", "quote", "quotes", "know", "knows", "supply", "supplies", "enter", "enters", "have", "has", "read", "reads", "tell", "tells", "say", "says", "state", "states", "name", "spell", "spells", "share", "offer", "mention", "mentions", "got", "get", "gets", "receive", "receives")
+	giveVerbs    = set("give", "gives", "provide", "provides", "quote", "quotes", "know", "knows", "supply", "supplies", "enter", "enters", "have", "has", "read", "reads", "tell", "tells", "say", "says", "state", "states", "name", "names", "spell", "spells", "share", "offer", "mention", "mentions", "got", "get", "gets", "receive", "receives")
 	needsToUs    = set("read", "reads", "tell", "tells")
-	needsCode    = set("have", "has", "got", "get", "gets", "receive", "receives", "say", "says", "state", "read", "reads", "name")
+	needsCode    = set("have", "has", "got", "get", "gets", "receive", "receives", "say", "says", "state", "read", "reads", "name", "names")
 	tellVerbs    = set("tell", "return", "read", "say", "show", "give", "hear", "report", "see", "announce", "list", "get", "fetch", "retrieve", "know", "including", "include", "plus", "noting", "mention", "learn", "explain", "state", "speak")
 	askWords     = set("what", "which", "who", "whom", "whose", "when", "where", "why", "how", "whether", "if")
 	prepositions = set("of", "to", "in", "on", "at", "for", "from", "with", "under", "into", "onto", "about", "off", "between", "after", "before", "since", "until", "during", "through", "without", "against", "within", "per", "over", "behind", "as", "among")
 	helpers      = set("is", "are", "was", "were", "be", "been", "has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "should", "may", "must")
 	letVerbs     = set("let", "lets", "allow", "allows", "help", "helps", "enable", "enables", "tell", "tells", "inform", "ask", "asks", "give", "gives", "greet", "have", "remind", "want", "call", "callback", "phone", "notify", "contact")
 	actVerbs     = set("call", "calls", "ask", "asks", "give", "gives", "want", "wants", "phone", "phones", "ring", "rings", "say", "says", "tell", "tells", "need", "needs", "provide", "provides", "know", "knows", "have", "has", "can", "could", "should", "moved", "quote", "quotes", "quoting", "would", "hear", "speak", "reads", "name", "names", "does", "prefers", "wish", "wishes", "report", "reports", "tries", "gets")
-	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier", "barcode", "isbn", "sku", "iban", "passport", "ticket")
+	identifying  = stemSet("number", "code", "reference", "id", "plate", "vin", "iccid", "imei", "phone", "mobile", "email", "callerid", "rx", "serial", "msisdn", "account", "postcode", "identifier", "barcode", "isbn", "sku", "iban", "passport", "ticket", "locator", "pnr", "docket", "folio", "pin", "username")
 )
 
 func (p *parser) at(i int) token {

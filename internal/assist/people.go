@@ -103,7 +103,7 @@ var reaches = set("phone", "call", "ring", "contact", "mail", "text", "email")
 // reservation.
 var madeBy = map[string]string{
 	"book": "booking", "reserve": "reservation", "schedule": "appointment", "request": "request", "report": "report", "order": "order",
-	"register": "registration", "enroll": "enrollment", "enrol": "enrollment", "apply": "application",
+	"register": "registration", "enroll": "enrollment", "enrol": "enrollment", "apply": "application", "signup": "signup",
 }
 
 // nameByVerb adds what the main verb makes as a word of the goal.

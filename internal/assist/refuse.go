@@ -227,7 +227,8 @@ func (m *match) compares() bool {
 		year := isYear(t) && prepositions[raw[i-1]]
 		bound := bounds[raw[i-1]] && (t[0] >= '0' && t[0] <= '9' || numerals[t])
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
-		if year || lack || bound {
+		day := dates[t] && prepositions[raw[i-1]] && !m.goal.caller
+		if year || lack || bound || day {
 			return true
 		}
 	}

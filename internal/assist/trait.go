@@ -1,6 +1,10 @@
 package assist
 
-import "flowyte/internal/schema"
+import (
+	"slices"
+
+	"flowyte/internal/schema"
+)
 
 // trait is what a column is for, as far as its name and type tell.
 type trait int
@@ -105,6 +109,11 @@ func (c *Catalog) wholeTrait(o *object, col *column, has func(map[string]bool) b
 func (c *Catalog) textTrait(o *object, col *column, has func(map[string]bool) bool) trait {
 	last := c.stems[col.words[len(col.words)-1].id]
 	switch {
+	case !slices.ContainsFunc(col.words, func(w nameWord) bool { return !w.self }):
+		if o.person {
+			return personName
+		}
+		return title // the destination of destinations
 	case has(emailWords):
 		return email
 	case has(phoneWords) && !has(stemSet("model", "type", "brand", "country")):
