@@ -3,9 +3,11 @@ package apptest
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"flowyte/api"
 	"flowyte/internal/dbtest"
+	"flowyte/internal/privatedb"
 )
 
 // TestCallersChangeTheirOwnRows is W05 for writes, on both kinds: an update asks
@@ -71,4 +73,33 @@ func TestCallersChangeTheirOwnRows(t *testing.T) {
 			t.Errorf("%v were moved, want their own", rows)
 		}
 	})
+}
+
+// TestVerifierStopped: a caller whose database does not answer is told so within
+// the deadline, has lost no attempt, and is verified once it is back.
+func TestVerifierStopped(t *testing.T) {
+	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB} {
+		t.Run(string(flavor), func(t *testing.T) {
+			server := dbtest.Own(t, flavor, privatedb.Options{NoSync: true})
+			v := whoCalls(t, dbtest.New(t, server))
+			conv := v.Ring(t)
+			if err := server.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			for range 4 {
+				began := time.Now()
+				a := v.verify(t, conv.ID, says("1", annasDigits, annasBirth))
+				if a.Verified || a.Outcome != api.OutcomeUnavailable || a.Reason == nil || *a.Reason != "unreachable" || a.AttemptsLeft != 3 {
+					t.Errorf("with the database stopped: %+v", a)
+				}
+				if took := time.Since(began); took > time.Second+250*time.Millisecond {
+					t.Errorf("it took %v to say so", took)
+				}
+			}
+			if err := server.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a verification", func() bool { return v.verify(t, conv.ID, says("1", annasDigits, annasBirth)).Verified })
+		})
+	}
 }
