@@ -62,7 +62,7 @@ func verificationOf(a store.Agent) (*api.CallerVerification, error) {
 // revision is as in PatchAgent. What the agent's skills cannot bear is refused
 // with all findings at once.
 func (s *Service) PutCallerVerification(ctx context.Context, p auth.Principal, agent id.Agent, revision int, r api.CallerVerificationRequest) (api.CallerVerification, error) {
-	a, records, err := s.store.AgentSkills(ctx, p.OrgID, agent)
+	_, records, err := s.store.AgentSkills(ctx, p.OrgID, agent)
 	if err != nil {
 		return api.CallerVerification{}, err
 	}
@@ -86,7 +86,7 @@ func (s *Service) PutCallerVerification(ctx context.Context, p auth.Principal, a
 	if err != nil {
 		return v, fault.Wrap(fault.Internal, err)
 	}
-	a, err = s.store.ChangeAgent(ctx, by(p), agent, revision, func(a *store.Agent) error {
+	a, err := s.store.ChangeAgent(ctx, by(p), agent, revision, func(a *store.Agent) error {
 		a.Verification = kept
 		return nil
 	})

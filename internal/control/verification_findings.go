@@ -191,7 +191,7 @@ func judgeFields(v *api.CallerVerification, d *draft) []api.Finding {
 		switch leaf := leafOf(d.plan, name); {
 		case leaf == nil:
 			found = append(found, verificationFinding(fieldUnknown, path, d.record.ID, fieldsOf(d.plan)...))
-		case !comparable(&leaf.Type):
+		case !hasEquality(&leaf.Type):
 			found = append(found, verificationFinding(fieldType, path, d.record.ID))
 		}
 	}
@@ -201,8 +201,8 @@ func judgeFields(v *api.CallerVerification, d *draft) []api.Finding {
 	return found
 }
 
-// comparable tells whether equality with a value of the type means what it says.
-func comparable(t *plan.ValueType) bool {
+// hasEquality tells whether equality with a value of the type means what it says.
+func hasEquality(t *plan.ValueType) bool {
 	switch t.Type {
 	case schema.String, schema.Integer, schema.Boolean, schema.Date, schema.Time, schema.DateTime, schema.UUID, schema.Enum:
 		return true

@@ -165,14 +165,14 @@ func (w *witness) proves(secrets []secretField, said []string, v *Version) bool 
 // same compares two values of a column, in a time that tells nothing of where
 // they differ: 1 when they are the same.
 func same(p *plan.Param, kept, said string, v *Version) int {
-	a, b := sha256.Sum256([]byte(comparable(p, kept, v))), sha256.Sum256([]byte(comparable(p, said, v)))
+	a, b := sha256.Sum256([]byte(compared(p, kept, v))), sha256.Sum256([]byte(compared(p, said, v)))
 	return subtle.ConstantTimeCompare(a[:], b[:])
 }
 
-// comparable is the form in which values of a column are compared: canonical by
+// compared is the form in which values of a column are compared: canonical by
 // the column's type, and for text in NFC, without space around it and without
 // regard to case, which speech does not have.
-func comparable(p *plan.Param, text string, v *Version) string {
+func compared(p *plan.Param, text string, v *Version) string {
 	if canonical, _, ok := plan.JudgeText(p, text, v.Country, v.Location); ok {
 		text = canonical
 	}
