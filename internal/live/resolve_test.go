@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"flowyte/internal/fault"
-	"flowyte/internal/id"
 	"flowyte/internal/plan"
 	"flowyte/internal/target"
 )
@@ -60,10 +60,11 @@ func TestLostCommit(t *testing.T) {
 func TestUnknownForNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		d.clerk.write = loses
 		d.clerk.resolve = func(ctx context.Context) (target.Fate, error) {
-			if down {
+			if down.Load() {
 				pause(ctx, time.Hour) // a black hole
 				return "", fault.New(fault.Unreachable)
 			}
@@ -89,7 +90,7 @@ func TestUnknownForNow(t *testing.T) {
 		d.clerk.set(func(c *clerk) { c.write = nil })
 		want(t, d.confirmed(c, "3", "jot", "n"), OK, "")
 		<-time.After(time.Hour)
-		d.clerk.set(func(*clerk) { down = false })
+		down.Store(false)
 		<-time.After(5 * time.Second)
 		for _, id := range []string{"1", "2"} {
 			if a := d.late(c, id); string(a.Result) != `{"created":{"id":17}}` {
@@ -153,17 +154,15 @@ func TestRestoredWrites(t *testing.T) {
 		written[2].Ending = nil
 
 		d := newDesk(t)
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		d.clerk.resolve = func(context.Context) (target.Fate, error) {
-			if down {
+			if down.Load() {
 				return "", fault.New(fault.Unreachable)
 			}
 			return target.FateCommitted, nil
 		}
-		d.book.by = map[id.Write]*Written{}
-		for i := range written {
-			d.book.by[written[i].ID] = &written[i]
-		}
+		d.book.holds(written)
 		if !d.Restore(record, d.version, written) {
 			t.Fatal("the conversation is not taken up")
 		}
@@ -184,7 +183,7 @@ func TestRestoredWrites(t *testing.T) {
 			t.Errorf("busy was recorded: %v", err)
 		}
 		<-time.After(time.Minute)
-		d.clerk.set(func(*clerk) { down = false })
+		down.Store(false)
 		<-time.After(5 * time.Second)
 		for _, id := range []string{"executed", "again"} {
 			if a := d.late(c, id); a.Outcome != OK || string(a.Result) != `{"created":{"id":19}}` {
@@ -237,10 +236,7 @@ func TestOpenWritesOfConversationsThatAreGone(t *testing.T) {
 		written[1].Evidence = nil
 		written[2].Plan = nil // its statement is lost
 		d := newDesk(t)
-		d.book.by = map[id.Write]*Written{}
-		for i := range written {
-			d.book.by[written[i].ID] = &written[i]
-		}
+		d.book.holds(written)
 		d.book.set(failing("finish"))
 		record.EndedAt = time.Now()
 		if d.Restore(record, d.version, written[:1]) {
@@ -251,8 +247,8 @@ func TestOpenWritesOfConversationsThatAreGone(t *testing.T) {
 		d.book.set(nil)
 		<-time.After(5 * time.Second)
 		var ends []target.Fate
-		for i := range written {
-			ends = append(ends, d.book.by[written[i].ID].Ending.Fate)
+		for _, w := range d.book.written() {
+			ends = append(ends, w.Ending.Fate)
 		}
 		if diff := cmp.Diff([]target.Fate{target.FateCommitted, target.FateRolledBack, target.FateUnknown}, ends); diff != "" {
 			t.Error(diff)

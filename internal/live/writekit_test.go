@@ -210,6 +210,17 @@ func (b *ledgerBook) list() []string {
 	return slices.Clone(b.steps)
 }
 
+// holds makes the journal that of an earlier process.
+func (b *ledgerBook) holds(writes []Written) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.by, b.order = map[id.Write]*Written{}, nil
+	for _, w := range writes {
+		b.by[w.ID] = &w
+		b.order = append(b.order, w.ID)
+	}
+}
+
 // written is what a start would read.
 func (b *ledgerBook) written() []Written {
 	b.mu.Lock()
