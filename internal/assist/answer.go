@@ -48,7 +48,7 @@ func (m *match) answers(o *object, filter *column, found []want) []want {
 			found = m.person(o, found)
 		}
 	}
-	if !filter.alone && len(found) > 0 {
+	if !filter.alone && len(found) > 0 && !o.person {
 		// A title tells the rows apart.
 		if i := slices.IndexFunc(o.columns, func(c *column) bool { return c.trait == title }); i >= 0 {
 			found = taken(found, filter, want{column: o.columns[i], share: enough, label: true})

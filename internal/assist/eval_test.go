@@ -258,24 +258,36 @@ func (s *tally) hold(t *testing.T, set string, w want) {
 	}
 }
 
-// TestGoals holds what is proposed without a model to what was promised of the
-// goals of our own. The held-out ones were written before anything was tuned,
-// and are held to less.
+// TestGoals holds what is proposed without a model to what was promised. The
+// sets beyond "tuned" were measured before anything was done about their misses,
+// and are of other companies from the second on; docs/auto-bind.md has the first
+// figures.
 func TestGoals(t *testing.T) {
-	all := evaluate(t, "tuned", "heldout")
-	heldOut := evaluate(t, "heldout")
-	t.Logf("own goals, tuned:    %v", evaluate(t, "tuned"))
-	t.Logf("own goals, held out: %v", heldOut)
-	t.Logf("own goals, all:      %v", all)
-	second, third, fourth := evaluate(t, "second"), evaluate(t, "third"), evaluate(t, "fourth")
-	t.Logf("other companies, second set: %v", second)
-	t.Logf("other companies, third set:  %v", third)
-	t.Logf("other companies, fourth set: %v", fourth)
-	t.Logf("confidence and how often it was right, all:\n%s", all.calibration())
-	all.hold(t, "all", want{object: 0.95, filter: 0.92, projection: 0.85, abstention: 0.9})
-	heldOut.hold(t, "held out", want{object: 0.85, filter: 0.88, projection: 0.75, abstention: 0.85})
-	if gap := all.gap(); gap > 0.1 {
-		t.Errorf("confidence is off by %.3f on average, want at most 0.1", gap)
+	promised := want{object: 0.95, filter: 0.92, projection: 0.85, abstention: 0.9}
+	for _, set := range []struct {
+		name    string
+		folders []string
+		want    want
+	}{
+		{"own companies, tuned", []string{"tuned"}, promised},
+		{"own companies, held out", []string{"heldout"}, want{object: 0.9, filter: 0.9, projection: 0.82, abstention: 0.9}},
+		{"own companies, all", []string{"tuned", "heldout"}, promised},
+		{"other companies, second", []string{"second"}, promised},
+		{"other companies, third", []string{"third"}, want{object: 0.95, filter: 0.88, projection: 0.85, abstention: 0.9}},
+		{"other companies, fourth", []string{"fourth"}, promised},
+		{"other companies, fifth", []string{"fifth"}, promised},
+		{"everything", folders, promised},
+	} {
+		s := evaluate(t, set.folders...)
+		t.Logf("%-24s%v", set.name, s)
+		s.hold(t, set.name, set.want)
+		if set.name != "everything" {
+			continue
+		}
+		t.Logf("confidence and how often it was right, everything:\n%s", s.calibration())
+		if gap := s.gap(); gap > 0.1 {
+			t.Errorf("confidence is off by %.3f on average, want at most 0.1", gap)
+		}
 	}
 }
 

@@ -163,6 +163,22 @@ func splitToken(s string) []token {
 // contracted are words after which 's is "is" or "has".
 var contracted = map[string]bool{"what": true, "who": true, "where": true, "when": true, "how": true, "it": true, "that": true, "there": true, "he": true, "she": true}
 
+// parted are verbs of two words that may stand around their object: "sign the
+// caller up", "drop the car off".
+var parted = map[[2]string]string{{"sign", "up"}: "signup", {"drop", "off"}: "dropoff"}
+
+// around makes one word of such a verb when its second part comes, two or three
+// words after the first.
+func around(before []token, second string) bool {
+	for at := max(0, len(before)-3); at < len(before)-1; at++ {
+		if as, ok := parted[[2]string{before[at].text, second}]; ok {
+			before[at].text = as
+			return true
+		}
+	}
+	return false
+}
+
 // contractions are the ends of words that are words of their own.
 var contractions = map[string]string{"'ll": "will", "'ve": "have", "'re": "are", "'m": "am", "'d": "would", "n't": "not"}
 
@@ -177,11 +193,8 @@ func joinPhrases(short []token) []token {
 				continue
 			}
 		}
-		if t.text == "up" && len(tokens) > 1 {
-			if at := len(tokens) - 2; tokens[at].text == "sign" || at > 0 && tokens[at-1].text == "sign" {
-				tokens[slices.IndexFunc(tokens, func(t token) bool { return t.text == "sign" })].text = "signup" // "sign the caller up"
-				continue
-			}
+		if around(tokens, t.text) {
+			continue
 		}
 		if t.mark {
 			tokens = append(tokens, t)

@@ -66,7 +66,7 @@ func (p *parser) intents() {
 			found, best = a, intent{a, 1, p.tokens[i].text}
 		}
 	}
-	if p.takesOff() {
+	if p.takesOff() || p.follows("get", "rid", "of") {
 		best = intent{remove, 1, "remove"}
 	}
 	p.goal.intents = []intent{best}
@@ -83,7 +83,7 @@ func (p *parser) intents() {
 		p.goal.intents = append(p.goal.intents, intent{look, 0.7, ""})
 	case best.verb == "raise":
 		p.goal.intents = append(p.goal.intents, intent{create, 0.9, "open"})
-	case best.verb == "" && p.at(0).text == "new":
+	case best.action == look && p.at(0).text == "new":
 		p.goal.intents = []intent{{change, 0.8, "update"}, {create, 0.8, "create"}, {look, 0.5, ""}}
 	}
 }

@@ -36,7 +36,7 @@ var kinds = []schema.Kind{schema.Postgres, schema.MySQL}
 // came after everything had been tuned.
 var (
 	companies = []string{"clinic", "garage", "insurance", "restaurant", "school", "telecom"}
-	strangers = []string{"energy", "gym", "hotel", "library", "logistics", "property", "travel"}
+	strangers = []string{"council", "energy", "gym", "hotel", "library", "logistics", "property", "salon", "travel"}
 )
 
 // TestSchemasAreDiscovered builds every schema of our own on a live server and
