@@ -150,6 +150,9 @@ func (l *lexicon) full(raw string) []string {
 
 // stem folds the inflections of an English word together.
 func stem(word string) string {
+	if s := strings.TrimSuffix(word, "s"); s == "officer" {
+		return s // and no office
+	}
 	return english.Stem(word, true)
 }
 

@@ -203,12 +203,18 @@ func (m *match) assignments(o *object, key *column, in intent) []assignment {
 		if a, ok := toState(o, state); ok {
 			return []assignment{a}
 		}
+		if !slices.ContainsFunc(found, func(w want) bool { return w.column.trait == status || w.column.trait == flag }) {
+			return nil // cancelling changes a state and nothing else
+		}
 	}
 	if a, ok := verbFlag(o, in.verb); ok {
 		return []assignment{a}
 	}
 	if a, ok := m.toValue(o); ok {
 		return []assignment{a}
+	}
+	if moves[in.verb] {
+		found = slices.DeleteFunc(found, func(w want) bool { return w.column.trait == title || w.column.trait == personName })
 	}
 	if moves[in.verb] && !slices.ContainsFunc(found, func(w want) bool { return w.column.trait == moment || w.column.trait == place }) {
 		if col := primary(o, moment); col != nil && col != key && assignable(col) {
