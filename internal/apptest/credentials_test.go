@@ -15,6 +15,7 @@ import (
 	"flowyte/internal/egress"
 	"flowyte/internal/egress/egresstest"
 	"flowyte/internal/fault"
+	"flowyte/internal/serve"
 )
 
 // TestNothingBesideTheFields: what is not one of the nine fields, or one of
@@ -138,5 +139,24 @@ func TestWhatIsNoDatabase(t *testing.T) {
 	}
 	if strings.Contains(app.Log.String(), "canary") {
 		t.Error("a banner is in the log")
+	}
+}
+
+// TestTestsAreLimited: an organisation may scan nobody's network with tests,
+// and what it uses up is its own (S38, AP14).
+func TestTestsAreLimited(t *testing.T) {
+	app := New(t, Options{Serve: func(o *serve.Options) { o.TestsPerMinute = 5 }})
+	creds := api.Credentials{Host: "127.0.0.1", Port: "1025", Database: "d", User: "u", Password: "p", SSLMode: "require"}
+	for i := range 5 {
+		if _, err := app.Client().Test(t.Context(), "postgres", creds); err != nil {
+			t.Fatalf("test %d: %v", i, err)
+		}
+	}
+	_, err := app.Client().Test(t.Context(), "mysql", creds)
+	wantProblem(t, err, 429, string(fault.TestBudgetReached))
+	_, err = app.Client().Connect(t.Context(), "postgres", creds)
+	wantProblem(t, err, 429, string(fault.TestBudgetReached))
+	if _, err := app.ClientWith(app.NewKey(t, "other")).Test(t.Context(), "postgres", creds); err != nil {
+		t.Errorf("another organisation: %v", err)
 	}
 }

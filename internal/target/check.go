@@ -2,6 +2,7 @@ package target
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -326,7 +327,19 @@ func refuse(rights Privileges) error {
 		return nil
 	}
 	return fault.New(fault.OverPrivileged).
-		WithDetail("The user has rights that reach beyond its tables: %s.", strings.Join(rights.Superuser, ", "))
+		WithDetail("The user has rights that reach beyond its tables: %s.", enumerate(rights.Superuser))
+}
+
+// mostNames is how many rights an answer names: the list is the server's own
+// word, and may be as long as it likes.
+const mostNames = 20
+
+// enumerate names the first of them, and says how many more there are.
+func enumerate(names []string) string {
+	if len(names) <= mostNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNames], ", "), len(names)-mostNames)
 }
 
 func describeRights(proof ReadOnlyProof, rights Privileges) remark {
@@ -343,11 +356,11 @@ func describeRights(proof ReadOnlyProof, rights Privileges) remark {
 		said = append(said, "The server is a replica and refuses writes anyway.")
 	}
 	if len(rights.Wider) > 0 {
-		said = append(said, "Rights beyond the script: "+strings.Join(rights.Wider, ", ")+".")
+		said = append(said, "Rights beyond the script: "+enumerate(rights.Wider)+".")
 		r.warning, r.fix = WarnWiderPrivileges, script
 	}
 	if len(rights.Public) > 0 {
-		said = append(said, "Every user of this database has: "+strings.Join(rights.Public, ", ")+".")
+		said = append(said, "Every user of this database has: "+enumerate(rights.Public)+".")
 	}
 	r.detail = strings.Join(said, " ")
 	return r

@@ -3,6 +3,7 @@ package target_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -265,5 +266,19 @@ func TestRefused(t *testing.T) {
 	r := target.Refused(fault.New(fault.HostInvalid))
 	if got := outline(r); got != "failed:host_invalid skipped skipped skipped skipped skipped" || r.Fault().Code != fault.HostInvalid || r.Result.OK {
 		t.Error(got, r.Fault())
+	}
+}
+
+// A server that claims rights without end makes no answer without end.
+func TestRightsWithoutEnd(t *testing.T) {
+	names := slices.Repeat([]string{"SUPER"}, 100_000)
+	for _, p := range []target.Privileges{{Superuser: names}, {Wider: names, Public: names}} {
+		d := good()
+		d.rights[target.ForReads] = p
+		for _, c := range testOf(t, d, verified(egress.VerifyFull)).Result.Checks {
+			if len(c.Detail) > 1000 || strings.Contains(c.Detail, "SUPER") && !strings.Contains(c.Detail, "and 99980 more") {
+				t.Errorf("%s says %d bytes: %.300s", c.ID, len(c.Detail), c.Detail)
+			}
+		}
 	}
 }

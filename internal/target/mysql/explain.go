@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"slices"
 	"strings"
+	"unicode"
 
 	"flowyte/internal/dialect"
 	"flowyte/internal/fault"
@@ -176,14 +177,15 @@ func alias(p *plan.Plan) string {
 	return name
 }
 
-// clean makes a server's text safe to keep: valid UTF-8, no control
-// characters, at most limit bytes.
+// clean makes a server's text safe to show: valid UTF-8, without control
+// characters or those that change how text reads without being seen, and at
+// most limit bytes.
 func clean(text string, limit int) string {
-	text = strings.Map(func(c rune) rune {
-		if c < ' ' || c >= 0x7f && c < 0xa0 {
+	text = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return -1
 		}
-		return c
+		return r
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "")

@@ -256,7 +256,17 @@ func (list rights) beyond(database string) target.Privileges {
 			p.Wider = append(p.Wider, wider...)
 		}
 	}
-	return target.Privileges{Superuser: unique(p.Superuser), Wider: unique(p.Wider), Public: unique(p.Public)}
+	return target.Privileges{Superuser: shown(p.Superuser), Wider: shown(p.Wider), Public: shown(p.Public)}
+}
+
+// shown are the different ones of the server's words for rights, as they may be
+// told.
+func shown(words []string) []string {
+	const longest = 64
+	for i := range words {
+		words[i] = clean(words[i], longest)
+	}
+	return unique(words)
 }
 
 func (r *right) beyond(database string) (superuser, wider []string) {

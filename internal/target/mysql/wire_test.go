@@ -3,6 +3,7 @@ package mysql
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,10 +102,15 @@ func TestSettings(t *testing.T) {
 // TestHostileText: the readers of what servers send take anything.
 func TestHostileText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		line := rapid.StringOf(rapid.SampledFrom([]rune("GRANTOS `'\".*,()@\\%_ü\x00x"))).Draw(t, "line")
-		for _, text := range []string{line, "GRANT " + line, "GRANT SELECT ON " + line, "GRANT `" + line} {
+		line := rapid.StringOf(rapid.SampledFrom([]rune("GRANTOS `'\".*,()@\\%_ü\x00\u202ex"))).Draw(t, "line")
+		for _, text := range []string{line, "GRANT " + line, "GRANT SELECT ON " + line, "GRANT " + line + " ON *.* TO `u`@`%`", "GRANT `" + line} {
 			if r, ok := parseGrant(text); ok {
-				_ = rights{r}.beyond("db")
+				p := rights{r}.beyond("db")
+				for _, word := range slices.Concat(p.Superuser, p.Wider, p.Public) {
+					if len(word) > 64 || strings.ContainsAny(word, "\x00\u202e") {
+						t.Fatalf("%q is shown", word)
+					}
+				}
 			}
 		}
 		body := rapid.SliceOfN(rapid.Byte(), 1, 200).Draw(t, "body")
@@ -120,6 +126,9 @@ func TestHostileText(t *testing.T) {
 		}
 		if got := clean(string(body), 16); len(got) > 16 {
 			t.Fatal("a text is longer than its limit")
+		}
+		if got := clean("a\u202e\u2028\x00"+line, 200); strings.ContainsAny(got, "\u202e\u2028\x00") {
+			t.Fatalf("%q is not clean", got)
 		}
 		if version := versionNumber(line + "9.9"); len(version) > 32 {
 			t.Fatal("a version is longer than its limit")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"flowyte/internal/egress"
@@ -43,7 +44,11 @@ func TestConfigIsVerbatim(t *testing.T) {
 		if len(config.Fallbacks) != 0 || config.MaxProtocolMessageBodyLen != maxMessage || config.RequireAuth != "scram-sha-256" {
 			t.Fatal("a fallback, no limit, or another way to authenticate")
 		}
-		if !maps.Equal(config.RuntimeParams, parameters) || len(parameters) != 13 {
+		number := 13
+		if purpose == target.ForWrites {
+			number-- // the role's own search_path stays
+		}
+		if !maps.Equal(config.RuntimeParams, parameters) || len(parameters) != number {
 			t.Fatalf("parameters: %v", config.RuntimeParams)
 		}
 	})
@@ -119,6 +124,17 @@ func TestVersionNumber(t *testing.T) {
 	} {
 		if got := versionNumber(text); got != want {
 			t.Errorf("%q: %q instead of %q", text, got, want)
+		}
+	}
+}
+
+func TestClean(t *testing.T) {
+	for text, want := range map[string]string{
+		"Index Scan": "Index Scan", "a\x00b\x1b[31mc\x7f\u0085": "ab[31mc", "\u202eevil\u2066\u200b\ufeff": "evil", "line\u2028\u2029": "line", "\xff\xfeü": "\uFFFDü",
+		strings.Repeat("ü", 9): strings.Repeat("ü", 8),
+	} {
+		if got := clean(text, 16); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"strings"
+	"unicode"
 )
 
 // The object identifiers of the built-in types that need a hand.
@@ -186,11 +187,12 @@ func parseElement(s string) (element, rest string, err error) {
 	return "", "", violation("a malformed array")
 }
 
-// clean makes a server's text safe to keep: valid UTF-8, no control
-// characters, at most limit bytes.
+// clean makes a server's text safe to show: valid UTF-8, without control
+// characters or those that change how text reads without being seen, and at
+// most limit bytes.
 func clean(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return r
