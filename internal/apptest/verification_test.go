@@ -211,7 +211,10 @@ func TestNobodyLearnsWhoIsACustomer(t *testing.T) {
 		v := whoCalls(t, db)
 		db.Exec(t, `INSERT INTO customers (id, name) VALUES (3, 'Cara Lund')`)
 		var first string
-		for _, body := range []string{says("1", "0000", annasBirth), says("1", annasDigits, "1999-01-01"), says("999", annasDigits, annasBirth), says("3", annasDigits, annasBirth)} {
+		for _, body := range []string{
+			says("1", "0000", annasBirth), says("1", annasDigits, "1999-01-01"), says("999", annasDigits, annasBirth), says("3", annasDigits, annasBirth),
+			says("1", "' OR ''='", annasBirth), says("1", "%", annasBirth), says("1", "42420", annasBirth),
+		} {
 			raw, err := v.Client().Raw(t.Context(), "POST", "/conversations/"+v.Ring(t).ID+"/verification", json.RawMessage(body), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -222,6 +225,12 @@ func TestNobodyLearnsWhoIsACustomer(t *testing.T) {
 			}
 			if answer != first || !strings.Contains(answer, `"verified":false`) {
 				t.Errorf("%s answers\n%s\nthe first one was\n%s", body, answer, first)
+			}
+		}
+		conv := v.Ring(t)
+		for _, number := range []string{`"1 or 1=1"`, `"1abc"`, "1.5", "1e0", "9223372036854775808", `"٣"`, "null", `["1"]`} {
+			if a := v.verify(t, conv.ID, says(number, annasDigits, annasBirth)); a.Outcome != api.OutcomeInvalidArguments || a.AttemptsLeft != 3 || len(a.Errors) != 1 || a.Errors[0].Field != "fields.customer_number" {
+				t.Errorf("the number %s: %+v", number, a)
 			}
 		}
 	})
