@@ -137,8 +137,8 @@ func (k *call) answer(ctx context.Context) *Answer {
 	if stop != nil {
 		return stop
 	}
-	if !k.t.writes() && !k.mayLookUp() {
-		return &Answer{Outcome: Refused, Reason: reasonLookups}
+	if reason := k.limit(); reason != "" {
+		return &Answer{Outcome: Refused, Reason: reason}
 	}
 	if k.who.unverified {
 		return &Answer{Outcome: VerificationRequired, Reason: k.who.reason}
@@ -174,6 +174,21 @@ func (k *call) available() (*Connection, *Answer) {
 		return nil, &Answer{Outcome: Unavailable, Reason: reason}
 	}
 	return conn, nil
+}
+
+// limit says which limit of the conversation is reached, "" for none.
+func (k *call) limit() string {
+	switch {
+	case k.t.writes():
+		k.c.mu.Lock()
+		defer k.c.mu.Unlock()
+		if k.c.memory.writeIDs >= maxWrites {
+			return reasonWrites
+		}
+	case !k.mayLookUp():
+		return reasonLookups
+	}
+	return ""
 }
 
 func (k *call) mayLookUp() bool {

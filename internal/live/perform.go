@@ -101,6 +101,7 @@ func guarded(f func() error) (err error) {
 // run takes the write from its turn to its end.
 func (w *write) run() {
 	defer w.e.crew.leave()
+	defer w.survive()
 	defer w.release()
 	ctx, cancel := context.WithTimeout(w.e.background, writeLimit)
 	defer cancel()
@@ -113,6 +114,15 @@ func (w *write) run() {
 		v = w.interrupted(err)
 	}
 	w.conclude(ctx, v)
+}
+
+// survive keeps the process and the claim after a bug in what is not guarded: the
+// write stays as far as the journal has it, and is nobody's to run again.
+func (w *write) survive() {
+	if v := recover(); v != nil {
+		w.overdue()
+		w.e.log.Error("a write was left where it is", "writeId", w.intent.ID, "err", &panicked{v, debug.Stack()})
+	}
 }
 
 // conclude finds out what became of an open write, makes it durable and tells.
@@ -302,7 +312,7 @@ func (w *write) settle(v verdict) {
 		a.Rows = 1
 	}
 	if v.Fate == target.FateUnknown || w.x == nil && v.err != nil {
-		w.e.log.Error("a write needs a look", "write", w.intent.ID, "fate", string(v.Fate), "err", v.err)
+		w.e.log.Error("a write needs a look; see `flowyte journal`", "writeId", w.intent.ID, "fate", string(v.Fate), "err", v.err)
 	}
 	if w.x == nil {
 		return
@@ -328,7 +338,7 @@ func (w *write) settle(v verdict) {
 		w.e.record(c, eventFinished, called(w.tool, a))
 		w.e.meter.Finished(w.intent.Kind, a.Outcome)
 		if a.Err != nil {
-			w.e.log.Error("a write ended after its caller was released", "write", w.intent.ID, "outcome", string(a.Outcome), "err", a.Err)
+			w.e.log.Error("a write ended after its caller was released", "writeId", w.intent.ID, "outcome", string(a.Outcome), "err", a.Err)
 		}
 	}
 }

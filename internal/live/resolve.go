@@ -151,6 +151,7 @@ func (e *Engine) takeUp(r *Written, c *Conversation, x *execution) {
 	}
 	go func() {
 		defer e.crew.leave()
+		defer w.survive()
 		w.conclude(e.background, verdict{Ending: Ending{Fate: target.FateOpen}})
 	}()
 }

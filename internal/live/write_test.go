@@ -152,12 +152,10 @@ func TestOrderOfWriteChecks(t *testing.T) {
 		r = d.request("1", "move", "17", "three")
 		want(t, d.ask(c, r), Unavailable, "suspended")
 		d.suspend()
-		if a := d.ask(c, r); a.Outcome != VerificationRequired { // a caller who is not known is told of no limit
-			t.Errorf("got %s", a.Outcome)
-		}
-		move.RequiresVerifiedIdentity = false
 		want(t, d.ask(c, r), Refused, "too_many_writes")
 		c.memory.writeIDs = 0
+		want(t, d.ask(c, r), VerificationRequired, "")
+		move.RequiresVerifiedIdentity = false
 		a := d.ask(c, r)
 		want(t, a, ConfirmationRequired, "")
 		r.ConfirmationToken = a.Confirmation.Token
@@ -608,4 +606,31 @@ func TestDrafts(t *testing.T) {
 func TestWritesNeedAJournal(t *testing.T) {
 	k := newKit(t, oneRow, writes("jot", plan.Insert, "notes", "note"))
 	want(t, k.ask(k.ring(), Request{ToolCallID: "1", Tool: "jot", Args: []Arg{{"note", quoted("n")}}}), Unavailable, "writes_not_served")
+}
+
+// TestBugOfOurs: a panic where nothing is expected to fail ends neither the
+// process nor the claim, and holds up no other write.
+func TestBugOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		c := d.ring()
+		r := d.request("1", "book", "a", "three")
+		r.ConfirmationToken = d.token(c, "book", "a", "three")
+		d.clerk.write = func(ctx context.Context, s *statement) error {
+			d.Engine.now = func() time.Time { panic("bug") }
+			return s.commit()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		func() {
+			defer func() { _ = recover() }() // the caller's own part of it
+			_, _ = d.Call(ctx, c, r)
+		}()
+		d.Engine.now = time.Now
+		d.clerk.set(func(c *clerk) { c.write = nil })
+		want(t, d.late(c, "1"), Unknown, "being_established")
+		want(t, d.ask(c, d.request("2", "book", "a", "three")), Unknown, "being_established")
+		want(t, d.confirmed(c, "3", "jot", "n"), OK, "")
+		d.clerk.wantSent(t, 2)
+	})
 }
