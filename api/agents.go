@@ -220,6 +220,34 @@ type SkillPatch struct {
 	PlanDigest               *string   `json:"planDigest,omitempty"`
 }
 
+// SkillTestRequest tries a skill as a caller would use it.
+type SkillTestRequest struct {
+	Arguments map[string]json.RawMessage `json:"arguments,omitempty"`
+	Caller    *Caller                    `json:"caller,omitempty"`
+	// Subject stands for what a verification of the caller would yield; a skill
+	// with ownedBy needs it.
+	Subject string `json:"subject,omitempty"`
+}
+
+// SkillTest is how the trial of a skill ended. Of a write, Result is what the
+// answer would have been.
+type SkillTest struct {
+	SkillID    string          `json:"skillId"`
+	Tool       string          `json:"tool"`
+	PlanDigest string          `json:"planDigest"` // of the statement that ran
+	Outcome    Outcome         `json:"outcome"`
+	Reason     *string         `json:"reason"`
+	Result     json.RawMessage `json:"result"`
+	// Summary is what a caller is asked to confirm.
+	Summary string `json:"summary"`
+	// RolledBack tells that a write was carried out and undone.
+	RolledBack bool           `json:"rolledBack"`
+	Note       string         `json:"note"` // what the trial leaves behind
+	LatencyMs  float64        `json:"latencyMs"`
+	DBMs       float64        `json:"dbMs"`
+	Errors     []ProblemField `json:"errors"` // of invalid_arguments
+}
+
 // PublishRequest is the body of publish; it may be empty.
 type PublishRequest struct {
 	Note string `json:"note,omitempty" text:"multiline"`

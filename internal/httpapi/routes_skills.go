@@ -39,6 +39,11 @@ type patchSkillInput struct {
 	Body api.SkillPatch
 }
 
+type testSkillInput struct {
+	ofSkill
+	Body api.SkillTestRequest
+}
+
 func registerSkills(a *API, c *control.Service) {
 	bindFaults := []fault.Code{
 		fault.KindReserved, fault.NotConnected, fault.NotDiscovered, fault.BindingRejected, fault.ToolNameInvalid, fault.ToolNameTaken,
@@ -120,6 +125,15 @@ func registerSkills(a *API, c *control.Service) {
 	}, func(ctx context.Context, p auth.Principal, in *ofSkill) (api.Deleted, error) {
 		agent, skill := in.ids()
 		return c.DeleteSkill(ctx, p, agent, skill)
+	})
+
+	Handle(a, Op{
+		Method: http.MethodPost, Path: "/agents/{agentId}/skills/{skillId}/test", Scope: auth.SkillsWrite, Tag: "Skills", NoIdempotencyKey: true,
+		Summary: "Try a skill", Description: "A read is done for real, a write is carried out and rolled back: sequences move on, and triggers may act outside the database. " +
+			"Works for disabled skills. Arguments are judged and the result is shaped as in a call; its gates are not asked. `subject` stands for what verification would yield.",
+	}, func(ctx context.Context, p auth.Principal, in *testSkillInput) (api.SkillTest, error) {
+		agent, skill := in.ids()
+		return c.TestSkill(ctx, p, agent, skill, in.Body)
 	})
 
 	for _, suspended := range []bool{true, false} {

@@ -147,6 +147,7 @@ func (s *Store) ChangeSkill(ctx context.Context, by Actor, agent id.Agent, skill
 		if k, err = readSkill(ctx, tx, by.Org, agent, skill); err != nil {
 			return err
 		}
+		was := k
 		if err := change(&k); err != nil {
 			return callerError{err}
 		}
@@ -160,7 +161,7 @@ func (s *Store) ChangeSkill(ctx context.Context, by Actor, agent id.Agent, skill
 		if err != nil {
 			return nameFailure(err)
 		}
-		return s.advance(ctx, tx, by, agent, "skill.change", string(skill))
+		return s.advance(ctx, tx, by, agent, switched(&was, &k), string(skill))
 	})
 	if err != nil {
 		return Skill{}, err
@@ -202,6 +203,22 @@ func (s *Store) MarkSkill(ctx context.Context, state SkillState) error {
 		return one(tx.ExecContext(ctx, `UPDATE skills SET suspended = ?, status = ?, status_reason = ? WHERE org_id = ? AND agent_id = ? AND id = ?`,
 			bit(state.Suspended), state.Status, state.StatusReason, state.OrgID, state.AgentID, state.SkillID))
 	})
+}
+
+// switched is the word for a change of a skill in the list of changes: what
+// decides whether it runs stands out.
+func switched(was, is *Skill) string {
+	switch {
+	case is.Suspended && !was.Suspended:
+		return "skill.suspend"
+	case was.Suspended && !is.Suspended:
+		return "skill.resume"
+	case is.Enabled && !was.Enabled:
+		return "skill.enable"
+	case was.Enabled && !is.Enabled:
+		return "skill.disable"
+	}
+	return "skill.change"
 }
 
 // SuspendSkill switches a skill off because the service found that it does harm,

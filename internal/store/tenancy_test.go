@@ -122,6 +122,9 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 	"LearnCatalogue": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.LearnCatalogue(ctx, by, of.connection.ID, Catalogue{Database: &schema.Database{}})
 	},
+	"RecordTrial": func(ctx context.Context, s *Store, by Actor, of house) error {
+		return s.RecordTrial(ctx, by, of.agent.ID, of.skill.ID)
+	},
 	"PutCatalogue": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.PutCatalogue(ctx, by, of.connection.ID, Catalogue{Database: &schema.Database{}})
 	},
