@@ -23,7 +23,7 @@ type Flags struct {
 	MetricsAddr    string `name:"metrics-addr" env:"FLOWYTE_METRICS_ADDR" placeholder:"HOST:PORT" group:"Listening" help:"Where GET /metrics listens. Absent: nowhere."`
 	Data           string `name:"data" env:"FLOWYTE_DATA" placeholder:"DIR" group:"State" default:"./data" help:"The folder that holds the store."`
 	MasterKey      string `name:"master-key-file" env:"FLOWYTE_MASTER_KEY_FILE" placeholder:"FILE" group:"State" help:"The master key. Absent: master.key in the data folder, made on first start."`
-	KeepEvents     string `name:"keep-events" env:"FLOWYTE_KEEP_EVENTS" default:"30d" placeholder:"TIME" group:"State" help:"How long conversations and their events are kept, in days or hours: 30d, 12h."`
+	KeepEvents     string `name:"keep-events" env:"FLOWYTE_KEEP_EVENTS" default:"30d" placeholder:"TIME" group:"State" help:"How long conversations, their events and their settled writes are kept, in days or hours: 30d, 12h."`
 	KeepAudit      string `name:"keep-audit" env:"FLOWYTE_KEEP_AUDIT" default:"400d" placeholder:"TIME" group:"State" help:"How long it is kept who changed what."`
 	AllowTarget    Texts  `name:"allow-target" env:"FLOWYTE_ALLOW_TARGET" placeholder:"CIDR" group:"Databases" help:"A range outside the public Internet in which customers' databases may live. Repeatable; a comma list in the environment. Metadata addresses and the listeners of this process are refused all the same."`
 	AllowPort      Texts  `name:"allow-port" env:"FLOWYTE_ALLOW_PORT" placeholder:"PORT" group:"Databases" help:"A database port below 1024. Repeatable."`

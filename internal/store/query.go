@@ -52,10 +52,13 @@ func (s *Store) writeSoon(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return failure(err)
 	}
 	tx, err := conn.BeginTx(ctx, nil)
-	if err := errors.Join(err, setWait(busyTimeout)); err != nil {
-		return failure(err)
+	if err != nil {
+		return failure(errors.Join(err, setWait(busyTimeout)))
 	}
 	defer tx.Rollback() // after Commit it does nothing
+	if err := setWait(busyTimeout); err != nil {
+		return failure(err)
+	}
 	if err := f(tx); err != nil {
 		return failure(err)
 	}
