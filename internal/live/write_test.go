@@ -634,3 +634,18 @@ func TestBugOfOurs(t *testing.T) {
 		d.clerk.wantSent(t, 2)
 	})
 }
+
+// TestReceiptsOfWritesThatCannotBeKept: a write does not begin without room for
+// its receipt; once it is done its answer is given, for the journal has it.
+func TestReceiptsOfWritesThatCannotBeKept(t *testing.T) {
+	d := newDesk(t)
+	c := d.ring()
+	r := d.request("1", "book", "a", "three")
+	r.ConfirmationToken = d.token(c, "book", "a", "three")
+	d.rec.set(true)
+	want(t, d.ask(c, r), Busy, "receipts_full")
+	d.clerk.wantSent(t, 0)
+	d.rec.set(false)
+	d.rec.refuse = true
+	want(t, d.ask(c, r), OK, "")
+}
