@@ -276,6 +276,7 @@ func TestGoals(t *testing.T) {
 		{"other companies, third", []string{"third"}, want{object: 0.95, filter: 0.88, projection: 0.85, abstention: 0.9}},
 		{"other companies, fourth", []string{"fourth"}, promised},
 		{"other companies, fifth", []string{"fifth"}, promised},
+		{"other companies, all", folders[2:], promised},
 		{"everything", folders, promised},
 	} {
 		s := evaluate(t, set.folders...)

@@ -275,7 +275,7 @@ func TestTLS(t *testing.T) {
 	for _, c := range []struct {
 		known bool
 		want  fault.Code
-	}{{true, ""}, {false, fault.CertificateUnknownCA}} {
+	}{{true, ""}, {false, fault.CertificateSelfSigned}} {
 		if c.known {
 			roots.AddCert(s.Certificate())
 		} else {
