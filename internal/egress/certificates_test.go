@@ -3,6 +3,8 @@ package egress_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"net/url"
 	"testing"
 	"time"
 
@@ -17,6 +19,10 @@ type certificates struct {
 	cert tls.Certificate
 	// What each mode says.
 	full, ca, require fault.Code
+}
+
+func forged(f func(*x509.Certificate)) egresstest.Certificate {
+	return egresstest.Certificate{Forge: f}
 }
 
 func certificateTable(t testing.TB) (capem []byte, table []certificates) {
@@ -66,6 +72,22 @@ func certificateTable(t testing.TB) (capem []byte, table []certificates) {
 		{"RSA-1024 intermediate", weakMid.Leaf(t, good), fault.CertificateWeak, fault.CertificateWeak, ok},
 		{"SHA-1 intermediate", sha1Mid.Leaf(t, good), fault.CertificateWeak, fault.CertificateWeak, ok},
 		{"RSA-1024 root", weakRoot.Leaf(t, good), fault.CertificateWeak, fault.CertificateWeak, ok},
+		{"a name for everything", root.Leaf(t, egresstest.Certificate{Names: []string{"*"}}), fault.CertificateHost, ok, ok},
+		{"a name for a whole domain", root.Leaf(t, egresstest.Certificate{Names: []string{"*.com"}}), fault.CertificateHost, ok, ok},
+		{"half a label", root.Leaf(t, egresstest.Certificate{Names: []string{"d*.example.com"}}), fault.CertificateHost, ok, ok},
+		{"a name that NUL ends", root.Leaf(t, egresstest.Certificate{Names: []string{serverName + "\x00.example.net"}}), fault.CertificateHost, ok, ok},
+		{"upper case", root.Leaf(t, egresstest.Certificate{Names: []string{"DB.EXAMPLE.COM"}}), ok, ok, ok},
+		{"a mail address of the host", root.Leaf(t, forged(func(c *x509.Certificate) { c.EmailAddresses = []string{"db@" + serverName} })), fault.CertificateNoName, ok, ok},
+		{"a URL of the host", root.Leaf(t, forged(func(c *x509.Certificate) { c.URIs = []*url.URL{{Scheme: "https", Host: serverName}} })), fault.CertificateNoName, ok, ok},
+		{"for code", root.Leaf(t, egresstest.Certificate{Names: []string{serverName}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}}), fault.CertificateInvalid, fault.CertificateInvalid, ok},
+		{"a demand nobody knows", root.Leaf(t, forged(func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
+		})), fault.CertificateInvalid, fault.CertificateInvalid, ok},
+		{"intermediate without authority", root.Intermediate(t, forged(func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, 0 })).Leaf(t, good), fault.CertificateUnknownCA, fault.CertificateUnknownCA, ok},
+		{"intermediate that may not sign", root.Intermediate(t, forged(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature })).Leaf(t, good), fault.CertificateUnknownCA, fault.CertificateUnknownCA, ok},
+		{"intermediate for other names", root.Intermediate(t, forged(func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.net"} })).Leaf(t, good), fault.CertificateInvalid, fault.CertificateInvalid, ok},
+		{"intermediate not for this name", root.Intermediate(t, forged(func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"com"} })).Leaf(t, good), fault.CertificateInvalid, fault.CertificateInvalid, ok},
+		{"intermediate for clients", root.Intermediate(t, egresstest.Certificate{Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}).Leaf(t, good), fault.CertificateInvalid, fault.CertificateInvalid, ok},
 		{"root whose own signature is SHA-1", sha1Root.Leaf(t, good), ok, ok, ok},
 	}
 }

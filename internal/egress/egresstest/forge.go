@@ -38,6 +38,8 @@ type Certificate struct {
 	Issuers    []string                // URLs of the issuer's certificate
 	CRL        []string                // URLs
 	Usage      []x509.ExtKeyUsage      // nil: server authentication
+	// Forge has the last word on what is signed; nil changes nothing.
+	Forge func(*x509.Certificate)
 }
 
 // NewAuthority makes a self-signed root from c; its names are not used.
@@ -115,6 +117,15 @@ func (c Certificate) signer(t testing.TB) crypto.Signer {
 }
 
 func (c Certificate) template(t testing.TB, authority bool) *x509.Certificate {
+	t.Helper()
+	tmpl := c.plain(t, authority)
+	if c.Forge != nil {
+		c.Forge(tmpl)
+	}
+	return tmpl
+}
+
+func (c Certificate) plain(t testing.TB, authority bool) *x509.Certificate {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
