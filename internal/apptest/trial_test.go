@@ -155,6 +155,16 @@ func TestWhoMayTry(t *testing.T) {
 	}
 }
 
+// TestTheVerifierIsTriedBlind: its leaves are in no answer, and not in this one.
+func TestTheVerifierIsTriedBlind(t *testing.T) {
+	v := whoCalls(t, dbtest.Postgres(t))
+	got := v.try(t, v.verifier, `{"arguments": {"customer_number": 1}}`)
+	wantTrial(t, "the verifier", got, "ok", "null")
+	if !strings.Contains(got.Note, "not shown") {
+		t.Errorf("the note is %q", got.Note)
+	}
+}
+
 // TestSuspending: it bites on the version that is live from the next call on,
 // is kept, and ends.
 func TestSuspending(t *testing.T) {
