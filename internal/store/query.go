@@ -19,46 +19,14 @@ import (
 )
 
 // write runs f in a transaction of its own, which is durable when write
-// returns nil and has left nothing behind when it does not.
+// returns nil and has left nothing behind when it does not. It waits for the
+// write of another process until ctx ends, and for busyTimeout at most.
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return failure(err)
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	if err := f(tx); err != nil {
-		return failure(err)
-	}
-	return failure(tx.Commit())
-}
-
-// writeSoon is write for somebody who cannot wait for long: another process's
-// write is waited for until ctx ends and not for the whole busyTimeout.
-func (s *Store) writeSoon(ctx context.Context, f func(tx *sql.Tx) error) error {
-	conn, err := s.writer.Conn(ctx)
-	if err != nil {
-		return failure(err)
-	}
-	defer conn.Close()
-	wait := busyTimeout
-	if end, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(end))
-	}
-	setWait := func(d time.Duration) error {
-		_, err := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
-		return err
-	}
-	if err := setWait(wait); err != nil {
-		return failure(err)
-	}
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return failure(errors.Join(err, setWait(busyTimeout)))
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if err := setWait(busyTimeout); err != nil {
-		return failure(err)
-	}
 	if err := f(tx); err != nil {
 		return failure(err)
 	}

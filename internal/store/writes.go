@@ -128,7 +128,7 @@ func (w *writeRow) content() []byte {
 // error nothing was kept.
 func (s *Store) IntendWrite(ctx context.Context, w WriteRecord) error {
 	w.State, w.Outcome, w.Reason, w.ExecutedAt, w.EndedAt, w.Execution, w.Result = WriteIntended, "", "", nil, nil, nil, nil
-	return s.writeSoon(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
 		kept := writeRow{WriteRecord: w}
 		_, err := tx.ExecContext(ctx, `INSERT INTO write_plans (org_id, digest, plan) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, w.OrgID, w.PlanDigest, string(w.Plan))
 		if err != nil {
@@ -211,7 +211,7 @@ var errUnchanged = errors.New("store: the write is as it should be")
 // changeWrite lets change work on a write and keeps the outcome as the next
 // record of the journal.
 func (s *Store) changeWrite(ctx context.Context, org id.Org, write id.Write, change func(tx *sql.Tx, w *WriteRecord) error) error {
-	return s.writeSoon(ctx, func(tx *sql.Tx) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
 		w, err := scanWrite(tx.QueryRowContext(ctx, `SELECT `+writeColumns+` FROM writes WHERE org_id = ? AND id = ?`, org, write))
 		if err != nil {
 			return err
