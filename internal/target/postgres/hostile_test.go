@@ -279,6 +279,18 @@ func rows(columns *pgproto3.RowDescription, results ...pgproto3.BackendMessage) 
 	}
 }
 
+// says plays a server that is asked once, says something in the place of rows
+// and is ready.
+func says(messages ...pgproto3.BackendMessage) func(*peer) {
+	return func(p *peer) {
+		p.prepare(description(25))
+		p.query()
+		p.send(append([]pgproto3.BackendMessage{&pgproto3.BindComplete{}}, messages...)...)
+		p.send(finished[1])
+		p.silence()
+	}
+}
+
 func TestResultsThatLie(t *testing.T) {
 	tests := map[string]struct {
 		want   fault.Code
@@ -321,6 +333,14 @@ func TestResultsThatLie(t *testing.T) {
 				p.write(chunk...)
 			}
 		}},
+		"asks for a copy":        {fault.ProtocolError, true, says(&pgproto3.CopyInResponse{OverallFormat: 0})},
+		"copies both ways":       {fault.ProtocolError, true, says(&pgproto3.CopyBothResponse{OverallFormat: 0})},
+		"sends a copy":           {fault.ProtocolError, true, says(&pgproto3.CopyOutResponse{OverallFormat: 0}, &pgproto3.CopyData{Data: []byte("x")})},
+		"empty query":            {"", false, says(&pgproto3.EmptyQueryResponse{})},
+		"calls a function":       {fault.ProtocolError, true, says(&pgproto3.FunctionCallResponse{Result: []byte("x")})},
+		"authenticates again":    {fault.ProtocolError, true, says(&pgproto3.AuthenticationCleartextPassword{})},
+		"error of 7 MiB":         {fault.SchemaDrift, false, says(&pgproto3.ErrorResponse{Code: "42P01", Message: strings.Repeat("canary ", 1<<20)})},
+		"described again":        {fault.ProtocolError, true, says(description(25, 25, 25), row("a", "b", "c"))},
 		"half a row":             {fault.ConnectionLost, true, func(p *peer) { p.prepare(description(25)); p.query(); p.raw('D', 100, 0, 1) }},
 		"leaves while preparing": {fault.ConnectionLost, true, func(p *peer) { p.greet(); p.query() }},
 		"out of turn":            {fault.ProtocolError, true, func(p *peer) { p.prepare(description(25)); p.query(); p.raw('?', 4); p.silence() }},

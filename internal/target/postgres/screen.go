@@ -35,6 +35,11 @@ const (
 	authSASLFinal    = 12
 )
 
+// answers are the kinds of messages that a server has for us once it is ready.
+// Copies, calls of functions and further authentication are never asked for,
+// and would be waited for or replied to.
+var answers = []byte("123ACDEINSTZnt")
+
 // screen reads a server's messages before the driver does. Until the server is
 // ready it takes them whole and refuses what may not come: another way to
 // authenticate than SCRAM, a success that was not proven, more iterations than
@@ -198,6 +203,9 @@ func (s *screen) follow(p []byte) error {
 		length := int64(binary.BigEndian.Uint32(s.header[1:]))
 		if length < 4 || length > maxMessage {
 			return violation("a message of %d bytes", length)
+		}
+		if bytes.IndexByte(answers, s.header[0]) < 0 {
+			return violation("message %q in answer to a statement", s.header[0])
 		}
 		s.body = int(length) - 4
 		if s.header[0] == 'S' {
