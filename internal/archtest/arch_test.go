@@ -93,6 +93,8 @@ var allowed = map[string][]string{
 		"api", "client", "internal/auth", "internal/config", "internal/dbtest", "internal/oplog", "internal/privatedb", "internal/serve", "internal/store",
 	},
 	"internal/archtest":          {},
+	"internal/faultproxy":        {},
+	"internal/faulttest":         {},
 	"internal/egress/egresstest": {},
 	"internal/target/targettest": {"api", "internal/egress", "internal/egress/egresstest", "internal/plan", "internal/privatedb", "internal/schema", "internal/target"},
 	"internal/dbtest":            {"internal/privatedb"},
