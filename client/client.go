@@ -220,6 +220,12 @@ func (c *Client) Call(ctx context.Context, conversation string, r api.ToolCallRe
 	return do[api.ToolCallAnswer](ctx, c, http.MethodPost, "/conversations/"+conversation+"/tool-calls", r)
 }
 
+// ToolCall reads the answer of an earlier question again, which is how the
+// outcome of a write that was pending becomes known.
+func (c *Client) ToolCall(ctx context.Context, conversation, toolCallID string) (api.ToolCallAnswer, error) {
+	return do[api.ToolCallAnswer](ctx, c, http.MethodGet, "/conversations/"+conversation+"/tool-calls/"+url.PathEscape(toolCallID), nil)
+}
+
 // End closes a conversation.
 func (c *Client) End(ctx context.Context, conversation string) (api.Receipt, error) {
 	return do[api.Receipt](ctx, c, http.MethodPost, "/conversations/"+conversation+"/end", nil)
