@@ -82,6 +82,11 @@ func TestAWriteIsEnabledByItsReview(t *testing.T) {
 		if d.write.IsEnabled || !d.write.RequiresConfirmation || !d.write.RequiresVerifiedIdentity || !d.write.NonParallelizable {
 			t.Errorf("a write lands as %+v", d.write)
 		}
+		// Gates are not the binding's to set, whatever it says.
+		for _, gate := range []string{"requiresConfirmation", "requiresVerifiedIdentity"} {
+			body := json.RawMessage(`{"toolName": "Another", "operation": "appointments.update", "isWrite": true, "enabled": true, "` + gate + `": false}`)
+			wantProblem(t, d.Client().Do(t.Context(), "POST", "/agents/"+d.Agent.ID+"/integrations/"+d.Kind+"/bindings", body, nil), 400, "invalid_request")
+		}
 		digest := d.write.ExecutionConfig.PlanDigest
 		_, err := d.patch(t, api.SkillPatch{IsEnabled: new(true)})
 		if p := wantProblem(t, err, 422, "value_invalid"); len(p.Errors) != 1 || p.Errors[0].Field != "planDigest" {
@@ -192,8 +197,14 @@ func TestAChangedWriteGoesBack(t *testing.T) {
 		_, err = d.patch(t, api.SkillPatch{IsEnabled: new(true), PlanDigest: &reviewed.PlanDigest})
 		wantProblem(t, err, 409, "plan_changed")
 		d.enable(t)
-		if _, err := c.Publish(t.Context(), d.Agent.ID, ""); err != nil {
-			t.Errorf("publish after the second review: %v", err)
+		// What was looked at is what runs.
+		seen := d.skill(t).ExecutionConfig
+		v, err := c.Publish(t.Context(), d.Agent.ID, "")
+		if err != nil {
+			t.Fatalf("publish after the second review: %v", err)
+		}
+		if frozen := v.CompiledConfig.Skills[0].ExecutionConfig; frozen.PlanDigest != seen.PlanDigest || frozen.Statement != seen.Statement {
+			t.Errorf("published is %+v, reviewed was %+v", frozen, seen)
 		}
 
 		// Enabling, too, looks at the schema of now: the statement that comes

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"slices"
+	"time"
 
 	"flowyte/internal/auth"
 	"flowyte/internal/binding"
@@ -14,6 +15,9 @@ import (
 	"flowyte/internal/store"
 	"flowyte/internal/target"
 )
+
+// learnLimit bounds the look at a phone column: behind a view it may be slow.
+const learnLimit = 3 * time.Second
 
 // learnPhones asks in which forms the column that a binding looks numbers up in
 // keeps them, and keeps that on the catalogue, which it gives back. Where it
@@ -28,8 +32,10 @@ func (s *Service) learnPhones(ctx context.Context, p auth.Principal, kind schema
 		return c, nil
 	}
 	var forms []string
-	err := s.withSession(ctx, p.OrgID, kind, target.ForCatalog, func(session target.Session) (err error) {
-		forms, err = discover.PhoneForms(ctx, session, kind, column)
+	asking, cancel := context.WithTimeout(ctx, learnLimit)
+	defer cancel()
+	err := s.withSession(asking, p.OrgID, kind, target.ForCatalog, func(session target.Session) (err error) {
+		forms, err = discover.PhoneForms(asking, session, kind, column)
 		return err
 	})
 	if err != nil {
