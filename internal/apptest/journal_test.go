@@ -1,12 +1,14 @@
 package apptest
 
 import (
+	"database/sql"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"flowyte/api"
 	"flowyte/internal/dbtest"
@@ -206,4 +208,50 @@ func actions(t *testing.T, data string) []string {
 		all = append(all, a.Action)
 	}
 	return all
+}
+
+// TestWritesNeedTheirJournal: while another process holds the store, a write is
+// not sent and a read is answered; afterwards writes are carried out.
+func TestWritesNeedTheirJournal(t *testing.T) {
+	d := published(t, dbtest.Postgres(t))
+	c := d.Client()
+	if _, err := c.Bind(t.Context(), d.Agent.ID, d.Kind, Lookup()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Publish(t.Context(), d.Agent.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	conv := d.known(t)
+	raw, err := sql.Open("sqlite", filepath.Join(d.Data, "flowyte.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	raw.SetMaxOpenConns(1)
+	if _, err := raw.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	a, err := d.move(t, conv, "1", "1", "2031-03-04T05:06:07")
+	if took := time.Since(began); err != nil || a.Outcome != api.OutcomePending && a.Outcome != api.OutcomeUnavailable || took > time.Second+250*time.Millisecond {
+		t.Errorf("without a journal: %s (%s) after %v, %v", a.Outcome, reasonOf(a), took, err)
+	}
+	wantOutcome(t, "a read", Ask(t, c, conv, "read"), api.OutcomeOK)
+	eventually(t, "the write is refused", func() bool {
+		var late api.ToolCallAnswer
+		err := c.Do(t.Context(), "GET", "/conversations/"+conv+"/tool-calls/1", nil, &late)
+		return err == nil && reasonOf(late) == "journal_unavailable"
+	})
+	if rows := d.DB.Query(t, `SELECT id FROM appointments WHERE status = 'moved'`); len(rows) != 0 {
+		t.Error("a write was sent that is not in the journal")
+	}
+	if _, err := raw.Exec(`ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	if a, err = d.move(t, conv, "2", "1", "2031-03-04T05:06:07"); err != nil || a.Outcome != api.OutcomeOK {
+		t.Errorf("with the journal back: %s (%s), %v", a.Outcome, reasonOf(a), err)
+	}
+	if list := journal(t, d.Data); len(list) != 1 || list[0].State != store.WriteCommitted {
+		t.Errorf("the journal holds %+v", list)
+	}
 }
