@@ -64,7 +64,7 @@ func (s *Service) withSession(ctx context.Context, org id.Org, kind schema.Kind,
 // askRead adds what the server says of a read: whether an index serves it, and
 // whether many rows share each value of its filter.
 func (s *Service) askRead(ctx context.Context, session target.Session, c *catalog, b binding.Binding, e *examined) error {
-	if err := e.explain(ctx, session); err != nil {
+	if err := e.explain(ctx, session, c); err != nil {
 		return err
 	}
 	e.findings = binding.Prove(e.findings, e.query.UsesIndex)
@@ -94,7 +94,7 @@ func (s *Service) askWrite(ctx context.Context, session target.Session, c *catal
 		return nil
 	}
 	if lacking.Nothing() {
-		return e.explain(ctx, session)
+		return e.explain(ctx, session, c)
 	}
 	e.lacking = true
 	e.grants = grant.Rights{
@@ -108,10 +108,10 @@ func (s *Service) askWrite(ctx context.Context, session target.Session, c *catal
 	return nil
 }
 
-func (e *examined) explain(ctx context.Context, session target.Session) error {
+func (e *examined) explain(ctx context.Context, session target.Session, c *catalog) error {
 	x, err := session.Explain(ctx, e.plan)
 	if err == nil {
-		e.query = &api.QueryPlan{UsesIndex: x.UsesIndex, Indexes: orEmpty(x.Indexes), Nodes: orEmpty(x.Nodes)}
+		e.query = &api.QueryPlan{UsesIndex: x.UsesIndex, Indexes: c.indexesOf(e.plan.Object, x.Indexes), Nodes: orEmpty(x.Nodes)}
 	}
 	return err
 }
