@@ -297,3 +297,47 @@ func (w *way) waiting(t *testing.T) bool {
 	}
 	return w.db.Query(t, text)[0][0] != "0"
 }
+
+// kill ends every connection of the product's user on the server.
+func (w *way) kill(t *testing.T) {
+	t.Helper()
+	if w.kind() == schema.Postgres {
+		w.db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"+w.login.User+"'")
+		err := w.await(func() bool {
+			return w.db.Query(t, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+w.login.User+"'")[0][0] == "0"
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	for _, row := range w.db.Query(t, "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '"+w.login.User+"'") {
+		w.db.Exec(t, "KILL "+row[0])
+	}
+}
+
+// await is Eventually for what the server is asked, also in functions that a
+// write calls, which must return. MySQL's servers renew their list of
+// transactions only when nobody has asked for it for a tenth of a second.
+func (w *way) await(done func() bool) error {
+	step := 5 * time.Millisecond
+	if w.kind() == schema.MySQL {
+		step = 150 * time.Millisecond
+	}
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for end := time.Now().Add(writeLimit); !done(); <-tick.C {
+		if time.Now().After(end) {
+			return errors.New("it does not come about")
+		}
+	}
+	return nil
+}
+
+// quiet waits until the product's user has nothing under way.
+func (w *way) quiet(t *testing.T) {
+	t.Helper()
+	if err := w.await(func() bool { return w.busy(t) == "0" }); err != nil {
+		t.Error("a transaction is left open")
+	}
+}
