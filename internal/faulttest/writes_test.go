@@ -69,19 +69,23 @@ func visits(t *testing.T, db *dbtest.Database) *practice {
 // told to stop.
 func (p *practice) storm(stop <-chan struct{}) {
 	dice := rand.New(rand.NewPCG(1, uint64(p.proxy.Port())))
-	for {
-		p.proxy.Set(faultproxy.Faults{CutAfter: 1 + dice.Int64N(3000), Reset: dice.IntN(2) == 0, Latency: time.Duration(dice.IntN(5)) * time.Millisecond})
-		timer := time.NewTimer(time.Duration(20+dice.IntN(200)) * time.Millisecond)
+	lasts := func(d int) bool {
+		timer := time.NewTimer(time.Duration(d/2+dice.IntN(d)) * time.Millisecond)
+		defer timer.Stop()
 		select {
 		case <-timer.C:
+			return true
 		case <-stop:
-			timer.Stop()
-			p.proxy.Set(faultproxy.Faults{})
-			return
+			return false
 		}
+	}
+	for again := true; again; again = lasts(60) {
+		p.proxy.Set(faultproxy.Faults{CutAfter: 1 + dice.Int64N(400), Reset: dice.IntN(2) == 0, Latency: time.Duration(dice.IntN(5)) * time.Millisecond})
+		lasts(20)
 		if dice.IntN(4) == 0 {
 			p.proxy.Cut()
 		}
+		p.proxy.Set(faultproxy.Faults{})
 	}
 }
 
@@ -111,8 +115,11 @@ func (p *practice) insist(t *testing.T, conversation, ref string) api.ToolCallAn
 			}
 		case api.OutcomePending, api.OutcomeUnknown, api.OutcomeBusy, api.OutcomeUnavailable:
 			if try > 60 {
-				t.Errorf("%s has no outcome but %s (%s)", ref, a.Outcome, *a.Reason)
+				t.Errorf("%s has no outcome but %s (%v)", ref, a.Outcome, a.Reason)
 				return a
+			}
+			if a.RetryAfterMs != nil { // as agents are told to
+				<-time.After(time.Duration(*a.RetryAfterMs) * time.Millisecond)
 			}
 		default:
 			t.Errorf("%s: %s (%v)", ref, a.Outcome, a.Reason)
