@@ -322,14 +322,18 @@ func TestRepetitionsAgainstTheModel(t *testing.T) {
 				r.Fatalf("%s is remembered as %+v, was %s", id, a, result)
 			}
 		}
-		committed := 0
-		for _, w := range d.book.written() {
-			if w.Ending.Fate == target.FateCommitted {
-				committed++
-			}
-		}
-		if committed != commits {
-			r.Fatalf("%d commits, the model has %d", committed, commits)
+		if n := d.book.committed(); n != commits {
+			r.Fatalf("%d commits, the model has %d", n, commits)
 		}
 	})
+}
+
+func (b *ledgerBook) committed() int {
+	n := 0
+	for _, w := range b.written() {
+		if w.Ending.Fate == target.FateCommitted {
+			n++
+		}
+	}
+	return n
 }
