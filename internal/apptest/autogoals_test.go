@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,9 +46,9 @@ type desk struct {
 	agent string
 }
 
-// TestEveryProposalWorks: what is proposed for a goal is kept as it is, and
-// without a further touch a look-up publishes and answers a call, and a write
-// is explained by the server as its plan says.
+// TestEveryProposalWorks: what is proposed for a goal is kept, enabled and
+// published as it is. A look-up answers a call; a write, once it is confirmed and
+// the caller is known, is done.
 func TestEveryProposalWorks(t *testing.T) {
 	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB, privatedb.MySQL} {
 		for _, company := range []string{"clinic", "garage", "hotel", "library", "logistics"} {
@@ -66,7 +67,15 @@ func TestEveryProposalWorks(t *testing.T) {
 					t.Fatal(err)
 				}
 				d.agent = agent.ID
-				d.serve(d.draft(companyGoals(t, company)))
+				if _, err := d.SetCallerVerification(t.Context(), agent.ID, api.CallerVerificationRequest{Method: "asserted"}); err != nil {
+					t.Fatal(err)
+				}
+				reads, writes := d.draft(companyGoals(t, company))
+				if _, err := d.Publish(t.Context(), agent.ID, ""); err != nil {
+					t.Fatal(err)
+				}
+				d.look(reads)
+				d.write(writes)
 			})
 		}
 	}
@@ -77,10 +86,9 @@ type lookup struct {
 	tool, object, column, param string
 }
 
-// draft keeps a proposal for each goal and enables those that read.
-func (d *desk) draft(goals []string) (reads []lookup) {
+// draft keeps a proposal for each goal and enables it.
+func (d *desk) draft(goals []string) (reads []lookup, writes []api.AutoBound) {
 	d.t.Helper()
-	writes := 0
 	for _, goal := range goals {
 		bound, err := d.AutoBind(d.t.Context(), d.agent, d.db.Kind, api.AutoBindRequest{Goal: goal})
 		var problem *client.Error
@@ -96,48 +104,37 @@ func (d *desk) draft(goals []string) (reads []lookup) {
 			d.t.Errorf("%q: the draft is %+v", goal, s)
 			continue
 		}
-		if s.IsWrite {
-			writes++
-			continue
-		}
-		if _, err := d.PatchSkill(d.t.Context(), d.agent, s.ID, api.SkillPatch{IsEnabled: new(true)}); err != nil {
+		if _, err := d.PatchSkill(d.t.Context(), d.agent, s.ID, api.SkillPatch{IsEnabled: new(true), PlanDigest: &s.ExecutionConfig.PlanDigest}); err != nil {
 			d.t.Errorf("%q: enable it: %v", goal, err)
 			continue
 		}
+		if s.IsWrite {
+			writes = append(writes, bound)
+			continue
+		}
 		b := bound.Proposal.Binding
-		object := strings.TrimSuffix(b.Operation, ".read")
-		reads = append(reads, lookup{s.ToolName, object, b.SQLSearch.Column, b.SQLSearch.Param})
+		reads = append(reads, lookup{s.ToolName, strings.TrimSuffix(b.Operation, ".read"), b.SQLSearch.Column, b.SQLSearch.Param})
 	}
-	if len(reads) < len(goals)/3 || writes < 3 {
-		d.t.Errorf("of %d goals %d look something up and %d write", len(goals), len(reads), writes)
+	if len(reads) < len(goals)/3 || len(writes) < 3 {
+		d.t.Errorf("of %d goals %d look something up and %d write", len(goals), len(reads), len(writes))
 	}
-	return reads
+	return reads, writes
 }
 
-// serve publishes and asks every look-up for a row that is there, or for none
-// where the table has none.
-func (d *desk) serve(reads []lookup) {
+// look asks every look-up for a row that is there, or for none where the table
+// has none.
+func (d *desk) look(reads []lookup) {
 	d.t.Helper()
-	ctx := d.t.Context()
-	if _, err := d.Publish(ctx, d.agent, ""); err != nil {
-		d.t.Fatal(err)
-	}
 	found := 0
-	for i, l := range reads {
-		conversation, err := d.Start(ctx, d.agent, api.ConversationRequest{Channel: "voice"})
-		if err != nil {
-			d.t.Fatal(err)
+	for _, l := range reads {
+		value, known := d.sample(l.object, l.column)
+		want := api.OutcomeOK
+		if !known {
+			value, want = "+12065550111", api.OutcomeNotFound
 		}
-		value, want := d.sample(l)
-		argument, err := json.Marshal(value)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		a, err := d.Call(ctx, conversation.ID, api.ToolCallRequest{
-			ToolCallID: fmt.Sprint(i), Tool: l.tool, Arguments: map[string]json.RawMessage{l.param: argument},
-		})
-		if err != nil || a.Outcome != want {
-			d.t.Errorf("%s of %s by %s %q: %s %v, want %s; %v", l.tool, l.object, l.column, value, a.Outcome, a.Reason, want, err)
+		a := d.call(l.tool, map[string]any{l.param: value})
+		if a.Outcome != want {
+			d.t.Errorf("%s of %s by %s %q: %s %v, want %s", l.tool, l.object, l.column, value, a.Outcome, a.Reason, want)
 		}
 		if a.Outcome == api.OutcomeOK {
 			found++
@@ -148,13 +145,102 @@ func (d *desk) serve(reads []lookup) {
 	}
 }
 
-// sample is a value that the table holds, and how a call with it ends.
-func (d *desk) sample(l lookup) (string, api.Outcome) {
-	quote := map[string]string{"postgres": `"`, "mysql": "`"}[d.db.Kind]
-	column, object := quote+l.column+quote, quote+l.object+quote
-	rows := d.db.Query(d.t, "SELECT "+column+" FROM "+object+" WHERE "+column+" IS NOT NULL LIMIT 1")
-	if len(rows) == 0 {
-		return "+12065550111", api.OutcomeNotFound
+// write does every write with values that fit.
+func (d *desk) write(writes []api.AutoBound) {
+	d.t.Helper()
+	for i, w := range writes {
+		b := w.Proposal.Binding
+		object := b.Operation[:strings.LastIndexByte(b.Operation, '.')]
+		arguments := map[string]any{}
+		for _, m := range b.InputObjectMap {
+			if m.Param != "" {
+				arguments[m.Param] = d.value(w.Skill, object, m.Field, m.Param, i)
+			}
+		}
+		if b.SQLWrite != nil {
+			arguments[b.SQLWrite.KeyParam], _ = d.sample(object, b.SQLWrite.KeyColumn)
+		}
+		a := d.call(w.Skill.ToolName, arguments)
+		if a.Outcome != api.OutcomeOK {
+			d.t.Errorf("%s (%s) with %v: %s %v", w.Skill.ToolName, b.Operation, arguments, a.Outcome, a.Reason)
+		}
 	}
-	return rows[0][0], api.OutcomeOK
+}
+
+// call calls a tool in a conversation of its own, whose caller is known, and
+// confirms what is asked back.
+func (d *desk) call(tool string, values map[string]any) api.ToolCallAnswer {
+	d.t.Helper()
+	ctx := d.t.Context()
+	conversation, err := d.Start(ctx, d.agent, api.ConversationRequest{Channel: "voice"})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := d.Verify(ctx, conversation.ID, api.VerificationRequest{Asserted: true, Subject: json.RawMessage("1")}); err != nil {
+		d.t.Fatal(err)
+	}
+	r := api.ToolCallRequest{ToolCallID: "1", Tool: tool, Arguments: map[string]json.RawMessage{}}
+	for param, value := range values {
+		if r.Arguments[param], err = json.Marshal(value); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	a, err := d.Call(ctx, conversation.ID, r)
+	if err == nil && a.Outcome == api.OutcomeConfirmationRequired {
+		r.ConfirmationToken = a.Confirmation.Token
+		a, err = d.Call(ctx, conversation.ID, r)
+	}
+	if err != nil {
+		d.t.Errorf("%s: %v", tool, err)
+	}
+	return a
+}
+
+// value is one that a column takes: what it refers to must be there, anything
+// else is new.
+func (d *desk) value(s *api.Skill, object, column, param string, n int) any {
+	d.t.Helper()
+	var schema struct {
+		Properties map[string]struct{ Enum []any }
+	}
+	if err := json.Unmarshal(s.ParametersSchema, &schema); err != nil {
+		d.t.Fatal(err)
+	}
+	if enum := schema.Properties[param].Enum; len(enum) > 0 {
+		return enum[0]
+	}
+	if strings.HasSuffix(strings.ToLower(column), "id") {
+		sample, known := d.sample(object, column)
+		if !known {
+			sample = "1"
+		}
+		return sample
+	}
+	i := slices.IndexFunc(s.ExecutionConfig.Parameters, func(p api.PlanParameter) bool { return p.Name == param })
+	if i < 0 {
+		d.t.Fatalf("%s has no parameter %s", s.ToolName, param)
+	}
+	p := s.ExecutionConfig.Parameters[i]
+	values := map[string]any{"integer": 1, "number": 1, "boolean": true, "date": "2031-03-04", "datetime": "2031-03-04T10:00:00", "time": "10:00:00"}
+	value, ok := values[p.Type]
+	switch {
+	case ok:
+		return value
+	case p.Format == "phone":
+		return "+12065550142"
+	case p.Format == "email":
+		return fmt.Sprintf("w%d@example.com", n)
+	}
+	return fmt.Sprintf("W%d", n)
+}
+
+// sample is a value that a column holds; known tells whether there is one.
+func (d *desk) sample(object, column string) (value string, known bool) {
+	quote := map[string]string{"postgres": `"`, "mysql": "`"}[d.db.Kind]
+	c, o := quote+column+quote, quote+object+quote
+	rows := d.db.Query(d.t, "SELECT "+c+" FROM "+o+" WHERE "+c+" IS NOT NULL LIMIT 1")
+	if len(rows) == 0 {
+		return "", false
+	}
+	return rows[0][0], true
 }

@@ -68,12 +68,23 @@ func (s *Service) bindProposal(ctx context.Context, p auth.Principal, agent id.A
 		if !ours || n > mostNames || !fault.Is(err, fault.ToolNameTaken) {
 			return skill, err
 		}
-		short := name[:min(len(name), countedName)]
-		if i := strings.LastIndexByte(short, ' '); len(short) < len(name) && i > 0 {
-			short = short[:i]
-		}
-		r.ToolName = fmt.Sprintf("%s %d", short, n)
+		r.ToolName = counted(name, n)
 	}
+}
+
+// dangling are words that a name does not end with.
+var dangling = map[string]bool{"a": true, "an": true, "the": true, "of": true, "by": true, "and": true, "for": true}
+
+// counted is a name with a number, cut to its first whole words where it is long.
+func counted(name string, n int) string {
+	if len(name) > countedName {
+		words := strings.Fields(name[:countedName+1])
+		for more := true; more && len(words) > 1; more = dangling[words[len(words)-1]] {
+			words = words[:len(words)-1]
+		}
+		name = strings.Join(words, " ")
+	}
+	return fmt.Sprintf("%s %d", name, n)
 }
 
 // refusals say why no single operation serves a goal, and what to say instead.
