@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"flowyte/internal/fault"
@@ -90,6 +91,19 @@ type ownErrors struct {
 func (o ownErrors) Row(cells [][]byte) error {
 	*o.err = o.RowSink.Row(cells)
 	return *o.err
+}
+
+// Yield waits a moment before a transaction that lost a conflict is tried
+// again. At once, it could take the same row before the winner wakes up, and
+// lose again.
+func Yield(ctx context.Context) {
+	const least = 25 * time.Millisecond
+	pause := time.NewTimer(least + time.Duration(rand.Int64N(int64(least))))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
 }
 
 var errTrial = errors.New("target: a trial ends before its COMMIT")

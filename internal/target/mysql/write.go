@@ -57,7 +57,7 @@ func (s *Session) Write(ctx context.Context, p *plan.Plan, args []target.Value, 
 			return s.complete(ctx, w, sink, executed)
 		}
 		s.rollBack()
-		if again || ctx.Err() != nil || s.broken {
+		if again || s.broken {
 			return err
 		}
 		switch {
@@ -65,7 +65,12 @@ func (s *Session) Write(ctx context.Context, p *plan.Plan, args []target.Value, 
 			if err := s.forgetPlan(ctx, p); err != nil {
 				return err
 			}
-		case !conflicted(err):
+		case conflicted(err):
+			target.Yield(ctx)
+		default:
+			return err
+		}
+		if ctx.Err() != nil {
 			return err
 		}
 	}

@@ -68,7 +68,10 @@ func (s *Session) Write(ctx context.Context, p *plan.Plan, args []target.Value, 
 		if fault.Is(err, fault.ConnectionLost) {
 			s.broken = true // also when the server only refuses to write
 		}
-		if again || !s.conflicted(err) || ctx.Err() != nil {
+		if again || !s.conflicted(err) {
+			return err
+		}
+		if target.Yield(ctx); ctx.Err() != nil {
 			return err
 		}
 	}

@@ -288,12 +288,13 @@ func (w *way) busy(t *testing.T) string {
 	return w.db.Query(t, text)[0][0]
 }
 
-// waiting tells whether the product's user waits for a lock.
+// waiting tells whether somebody waits for a lock; in a trigger a connection of
+// the product's goes by the name of the trigger's owner.
 func (w *way) waiting(t *testing.T) bool {
 	t.Helper()
 	text := "SELECT count(*) FROM pg_stat_activity WHERE usename = '" + w.login.User + "' AND wait_event_type = 'Lock'"
 	if w.kind() == schema.MySQL {
-		text = "SELECT COUNT(*) FROM information_schema.INNODB_TRX x JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id WHERE p.USER = '" + w.login.User + "' AND x.trx_state = 'LOCK WAIT'"
+		text = "SELECT COUNT(*) FROM information_schema.INNODB_TRX x JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id WHERE p.DB = '" + w.db.Name + "' AND x.trx_state = 'LOCK WAIT'"
 	}
 	return w.db.Query(t, text)[0][0] != "0"
 }
