@@ -78,11 +78,15 @@ var dangling = map[string]bool{"a": true, "an": true, "the": true, "of": true, "
 // counted is a name with a number, cut to its first whole words where it is long.
 func counted(name string, n int) string {
 	if len(name) > countedName {
-		words := strings.Fields(name[:countedName+1])
-		for more := true; more && len(words) > 1; more = dangling[words[len(words)-1]] {
-			words = words[:len(words)-1]
+		whole := strings.LastIndexByte(name[:countedName+1], ' ')
+		if whole < 0 {
+			whole = countedName
 		}
-		name = strings.Join(words, " ")
+		list := strings.Fields(name[:whole])
+		for len(list) > 1 && dangling[list[len(list)-1]] {
+			list = list[:len(list)-1]
+		}
+		name = strings.Join(list, " ")
 	}
 	return fmt.Sprintf("%s %d", name, n)
 }
