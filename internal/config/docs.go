@@ -70,5 +70,9 @@ const rules = `
   address needs ` + "`allow-target`" + `, unless it is an address of this machine that the setting itself names. The model is sent goals, and names of objects and columns that are not blocked; never comments,
   rows or credentials. It has five seconds; after that, and whenever its answer is no good, proposals come from words alone.
 - The master key never lies in a backup made by ` + "`flowyte backup`" + `. Keep it apart from the data folder, and keep a copy.
+- Memory is held to ` + "`GOMEMLIMIT`" + `, such as ` + "`512MiB`" + `, or without it to nine tenths of what the container has. When nothing more can
+  be freed below that, requests are answered 503 with Retry-After until there is room again, instead of the process being killed.
+- Of the files that the process may open (` + "`ulimit -n`" + `) half are for the API and a quarter for databases; below 8,192 fewer connections
+  and sessions are served than the settings say.
 - Write a time as days (` + "`30d`" + `) or as hours, minutes and seconds (` + "`12h`, `90m`" + `).
 `

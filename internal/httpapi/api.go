@@ -29,6 +29,9 @@ type Options struct {
 	Log         *slog.Logger
 	// Ready answers nil when the process can take work, or a fault.
 	Ready func(context.Context) error
+	// Overloaded tells that the process must shed what is asked of it; nil for
+	// never. Pages are served all the same.
+	Overloaded func() bool
 	// Control and Live are what an organisation may ask of the control plane
 	// and of the routes of a conversation, each apart.
 	Control, Live Rate
@@ -86,6 +89,9 @@ const maxStreams = 256
 func New(o Options) *API {
 	if o.Meter == nil {
 		o.Meter = func(string) func(int) { return func(int) {} }
+	}
+	if o.Overloaded == nil {
+		o.Overloaded = func() bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

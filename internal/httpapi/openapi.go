@@ -288,7 +288,7 @@ func (d *document) share(r *response, codes []any) *response {
 // of the machinery.
 func (rt *route) codes() []fault.Code {
 	codes := append([]fault.Code{
-		fault.Unauthorized, fault.MissingScope, fault.RateLimited, fault.InvalidParameter, fault.HeadersTooLarge, fault.Internal, fault.StoreUnavailable,
+		fault.Unauthorized, fault.MissingScope, fault.RateLimited, fault.InvalidParameter, fault.HeadersTooLarge, fault.Internal, fault.StoreUnavailable, fault.Overloaded,
 	}, rt.Errors...)
 	if rt.Method != http.MethodGet || rt.input.body != nil {
 		codes = append(codes, fault.InvalidJSON, fault.InvalidRequest, fault.BodyTooLarge, fault.UnsupportedMediaType, fault.RequestTimeout)
@@ -301,9 +301,6 @@ func (rt *route) codes() []fault.Code {
 		if rt.SecretAnswer {
 			codes = append(codes, fault.SecretAlreadyShown)
 		}
-	}
-	if rt.event != nil {
-		codes = append(codes, fault.Overloaded)
 	}
 	slices.Sort(codes)
 	return slices.Compact(codes)

@@ -222,6 +222,9 @@ func (x *exchange) enter(r *http.Request) error {
 	if x.route.page {
 		return nil
 	}
+	if x.api.Overloaded() { // before anything is read
+		return fault.New(fault.Overloaded)
+	}
 	p, err := x.api.principal(r)
 	if err != nil {
 		return err

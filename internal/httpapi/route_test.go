@@ -240,6 +240,27 @@ func TestHealthTellsNothingOfTenants(t *testing.T) {
 	}
 }
 
+// TestShedding is F18: what is too much is refused before a key is looked at or
+// a byte is read, with the time to come again, and health is answered.
+func TestShedding(t *testing.T) {
+	k := newKit(t)
+	full := true
+	k.Overloaded = func() bool { return full }
+	Handle(k.API, Op{Method: "GET", Path: "/x", Scope: auth.SkillsRead}, func(context.Context, auth.Principal, *struct{}) (string, error) { return "served", nil })
+	w := k.ask(t, "GET", "/api/v1/x", "", "Authorization", "")
+	wantProblem(t, w, fault.Overloaded)
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("%d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	if w := k.ask(t, "GET", "/healthz", "", "Authorization", ""); w.Code != 200 {
+		t.Errorf("health is answered %d", w.Code)
+	}
+	full = false
+	if w := k.ask(t, "GET", "/api/v1/x", ""); w.Code != 200 {
+		t.Errorf("afterwards %d %s", w.Code, w.Body)
+	}
+}
+
 func TestRegistrationPanics(t *testing.T) {
 	type ok struct{}
 	op := Op{Method: "GET", Path: "/x", Scope: auth.SkillsRead}

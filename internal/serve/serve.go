@@ -21,6 +21,7 @@ import (
 	"flowyte/internal/config"
 	"flowyte/internal/control"
 	"flowyte/internal/egress"
+	"flowyte/internal/fault"
 	"flowyte/internal/httpapi"
 	"flowyte/internal/id"
 	"flowyte/internal/live"
@@ -43,8 +44,10 @@ type Options struct {
 	Resolver egress.ResolverOptions
 	Dialing  []egress.GuardOption
 	Fleet    target.Options
-	// DriftInterval is also for tests; zero means control.DriftInterval.
+	// DriftInterval and Journal are also for tests: zero means
+	// control.DriftInterval, and nobody between live calls and the journal.
 	DriftInterval time.Duration
+	Journal       func(live.Journal) live.Journal
 }
 
 // MasterKeyName is the master key's file in the data folder.
@@ -73,9 +76,11 @@ type Server struct {
 	// the network to say; both are nil when nobody may.
 	metricsHTTP     *http.Server
 	metricsListener net.Listener
+	pressure        *pressure
 	stop            context.CancelFunc
 	sweeping        chan struct{}
 	watching        chan struct{}
+	weighing        chan struct{}
 	served          chan error // of the API's server
 	scraped         chan error // of the metrics' server
 }
@@ -83,7 +88,8 @@ type Server struct {
 // Open brings the process up and serves. Customers' databases are not touched.
 // What was opened is closed again when a later step fails.
 func Open(ctx context.Context, o Options) (_ *Server, err error) {
-	s := &Server{log: o.Log}
+	fitDescriptors(&o, descriptors(), o.Log)
+	s := &Server{log: o.Log, pressure: newPressure(o.Log)}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -117,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.api = httpapi.New(httpapi.Options{
-		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.store.Ping, Meter: meter.Route,
+		Keys: s.keys, Idempotency: &idempotency{s.store, ring}, Ring: ring, Log: o.Log, Ready: s.ready, Overloaded: s.pressure.tells, Meter: meter.Route,
 		Control: httpapi.Rate{PerSecond: o.RequestsPerSecond, AtOnce: o.RequestsAtOnce},
 		Live:    httpapi.Rate{PerSecond: o.CallsPerSecond, AtOnce: o.CallsAtOnce},
 	})
@@ -194,8 +200,12 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 	behind := &sink{}
 	s.receipts = audit.Open(behind, o.Log)
 	journal := control.NewJournal(s.store, ring, o.Log)
+	written := live.Journal(journal)
+	if o.Journal != nil {
+		written = o.Journal(journal)
+	}
 	s.engine = live.New(live.Options{
-		Recorder: s.receipts, Meter: meter, Journal: journal, Log: o.Log,
+		Recorder: s.receipts, Meter: meter, Journal: written, Log: o.Log,
 		Suspend: func(org id.Org, agent id.Agent, skill id.Skill, reason string) {
 			behind.SuspendHarmful(org, agent, skill, reason)
 		},
@@ -210,7 +220,7 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 
 func (s *Server) start(o Options, service *control.Service) {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop, s.sweeping, s.watching = stop, make(chan struct{}), make(chan struct{})
+	s.stop, s.sweeping, s.watching, s.weighing = stop, make(chan struct{}), make(chan struct{}), make(chan struct{})
 	house := &housekeeping{store: s.store, idle: s.engine.Sweep, log: s.log, keepEvents: o.KeepEvents, keepAudit: o.KeepAudit, now: time.Now}
 	go func() {
 		defer close(s.sweeping)
@@ -222,6 +232,10 @@ func (s *Server) start(o Options, service *control.Service) {
 	go func() {
 		defer close(s.watching)
 		service.Watch(ctx, o.DriftInterval)
+	}()
+	go func() {
+		defer close(s.weighing)
+		s.pressure.watch(ctx)
 	}()
 	s.served = serving(s.http, s.listener)
 	if s.metricsHTTP != nil {
@@ -240,6 +254,14 @@ func serving(server *http.Server, listener net.Listener) chan error {
 		ended <- err
 	}()
 	return ended
+}
+
+// ready tells whether the process can take work.
+func (s *Server) ready(ctx context.Context) error {
+	if s.pressure.tells() {
+		return fault.New(fault.Overloaded)
+	}
+	return s.store.Ping(ctx)
 }
 
 // Addr is where the API listens.
@@ -291,6 +313,7 @@ func (s *Server) Close() error {
 	s.stop()
 	<-s.sweeping
 	<-s.watching
+	<-s.weighing
 	return errors.Join(err, s.release())
 }
 

@@ -9,6 +9,9 @@ import (
 	"flowyte/internal/id"
 )
 
+// StandardTotal is how many sessions a process has at most when nobody says.
+const StandardTotal = 500
+
 // Options are the caps and lives of sessions. Zero fields get the defaults.
 type Options struct {
 	Reads           int           // sessions for reads of one database; 5
@@ -23,7 +26,7 @@ func (o Options) withDefaults() Options {
 	for _, n := range []struct {
 		value    *int
 		standard int
-	}{{&o.Reads, 5}, {&o.Writes, 2}, {&o.PerOrganisation, 20}, {&o.Total, 500}} {
+	}{{&o.Reads, 5}, {&o.Writes, 2}, {&o.PerOrganisation, 20}, {&o.Total, StandardTotal}} {
 		if *n.value <= 0 {
 			*n.value = n.standard
 		}
