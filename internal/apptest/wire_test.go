@@ -123,12 +123,14 @@ const aPlan = "{statement}"
 
 var (
 	quotedName = regexp.MustCompile("\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
+	names      = regexp.MustCompile(`t\."\{name\}"(, t\."\{name\}")+`)
 	killed     = regexp.MustCompile(`^KILL CONNECTION \d+$`)
 	executed   = regexp.MustCompile(`EXECUTE flowyte_\d+(\(NULL(, NULL)*\))?$`)
 )
 
 // formOf is a text with what differs from one time to the next taken out: the
-// statement that it is about, quoted names, the number of a connection.
+// statement that it is about, quoted names and how many they are, the number of
+// a connection.
 func formOf(text string, compiled []string) string {
 	for _, statement := range compiled {
 		text = strings.ReplaceAll(text, statement, aPlan)
@@ -137,7 +139,8 @@ func formOf(text string, compiled []string) string {
 		return "KILL CONNECTION {number}"
 	}
 	text = executed.ReplaceAllString(text, "EXECUTE {statement}")
-	return strings.TrimSpace(quotedName.ReplaceAllString(text, `"{name}"`))
+	text = quotedName.ReplaceAllString(text, `"{name}"`)
+	return strings.TrimSpace(names.ReplaceAllString(text, `t."{name}", …`))
 }
 
 // hearPostgres reads the messages of a client. The simple protocol, in which a

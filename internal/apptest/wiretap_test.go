@@ -62,6 +62,30 @@ func TestWiretapOfRefusals(t *testing.T) {
 	})
 }
 
+// TestWiretapOfWrites is I12 where rows are changed, and where they are not.
+func TestWiretapOfWrites(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
+		w := newWiretap(t, db.Server)
+		d := published(t, db)
+		creds := Credentials(db, d.Login)
+		d.connect(&creds)
+		creds.Port = w.port()
+		if _, err := d.Client().Connect(t.Context(), d.Kind, creds); err != nil {
+			t.Fatal(err)
+		}
+		conv := d.known(t)
+		for call, number := range map[string]string{"there": "1", "not there": "4711"} {
+			if _, err := d.move(t, conv, call, number, clockAt("16:00")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := startsAt(t, db); got != "16:00" {
+			t.Errorf("it is at %s; this proves little", got)
+		}
+		w.check(t, d.compiledBy(t))
+	})
+}
+
 // TestWiretapHears: the readers notice what they are there for.
 func TestWiretapHears(t *testing.T) {
 	message := func(kind byte, body string) string {
