@@ -397,3 +397,36 @@ func TestEnablingNeedsTheServer(t *testing.T) {
 		t.Error("a write that the server does not know is enabled")
 	}
 }
+
+// TestGrantsOfASequence: an insert that is numbered by a sequence needs the use
+// of it; the sequence of a blocked column is not named.
+func TestGrantsOfASequence(t *testing.T) {
+	db := dbtest.Postgres(t)
+	db.Exec(t, "CREATE TABLE requests (id serial PRIMARY KEY, note text, secret serial)")
+	b := api.BindingRequest{
+		ToolName: "Note a request", Operation: "requests.insert", IsWrite: true,
+		InputObjectMap: []api.InputObject{{Field: "note", Param: "note"}},
+	}
+	d := review(t, db, b)
+	refused := func() []string {
+		t.Helper()
+		digest := d.skill(t).ExecutionConfig.PlanDigest
+		_, err := d.patch(t, api.SkillPatch{IsEnabled: new(true), PlanDigest: &digest})
+		return wantProblem(t, err, 422, "role_cannot_write").Fixes[1:]
+	}
+	named := func(grants []string, what string) bool {
+		return slices.ContainsFunc(grants, func(g string) bool { return strings.Contains(g, what) })
+	}
+	grants := refused()
+	if len(grants) != 3 || !named(grants, "INSERT ON") || !named(grants, `USAGE ON SEQUENCE "public"."requests_id_seq"`) || !named(grants, "requests_secret_seq") {
+		t.Errorf("the fixes are %q", grants)
+	}
+	if _, err := d.Client().SetScoping(t.Context(), d.Kind, map[string]any{"blockedColumns": map[string]any{"requests": []string{"secret"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if less := refused(); len(less) != 2 || named(less, "secret") {
+		t.Errorf("with a blocked column the fixes are %q", less)
+	}
+	db.Exec(t, grants...)
+	d.enable(t)
+}

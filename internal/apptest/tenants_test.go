@@ -26,6 +26,7 @@ var bodies = map[string]string{
 	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings/auto":     `{"goal":"find an appointment by phone number"}`,
 	"PUT /api/v1/agents/{agentId}/integrations/{kind}/bindings/{skillId}": `{"toolName":"Look","operation":"appointments.read"}`,
 	"PATCH /api/v1/agents/{agentId}/skills/{skillId}":                     `{"description":"x"}`,
+	"POST /api/v1/agents/{agentId}/skills/{skillId}/test":                 `{}`,
 	"POST /api/v1/agents/{agentId}/publish":                               `{}`,
 	"POST /api/v1/agents/{agentId}/rollback":                              `{"versionId":"VERSION"}`,
 	"POST /api/v1/agents/{agentId}/conversations":                         `{"channel":"voice"}`,

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"flowyte/api"
@@ -87,6 +88,7 @@ func (s *Service) askWrite(ctx context.Context, session target.Session, c *catal
 	if err != nil {
 		return err
 	}
+	lacking.Sequences = slices.DeleteFunc(lacking.Sequences, func(s schema.ColumnRef) bool { return hidden(c, e.plan.Object, s.Column) })
 	// What the user holds now counts, and not what it held at discovery.
 	e.drop(binding.PrivilegeMissing)
 	if !lacking.Transactional {
@@ -106,6 +108,12 @@ func (s *Service) askWrite(ctx context.Context, session target.Session, c *catal
 	}
 	e.findings = append(e.findings, finding)
 	return nil
+}
+
+// hidden tells whether scoping keeps a column from being named.
+func hidden(c *catalog, object schema.ColumnRef, column string) bool {
+	whole, scoped := c.whole.Lookup(object.Schema, object.Object), c.scoped.Lookup(object.Schema, object.Object)
+	return whole != nil && scoped != nil && whole.Field(column) != nil && scoped.Field(column) == nil
 }
 
 func (e *examined) explain(ctx context.Context, session target.Session, c *catalog) error {

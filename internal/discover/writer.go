@@ -23,7 +23,8 @@ type Lacking struct {
 	Account string
 	Usage   bool     // of the schema
 	Rights  []string // on the table: SELECT, INSERT, UPDATE
-	// Sequences number the rows of an insert and may not be used.
+	// Sequences number the rows of an insert and may not be used. Each comes with
+	// the column that it numbers.
 	Sequences []schema.ColumnRef
 	// Transactional is false where the table's engine cannot undo a write, as
 	// far as the user may see.
@@ -71,13 +72,13 @@ func (l *Lacking) postgres(c *cells) error {
 			l.Rights = append(l.Rights, right)
 		}
 	}
-	schemas, names := c.list(5), c.list(6)
-	if len(schemas) != len(names) {
+	schemas, names, columns := c.list(5), c.list(6), c.list(7)
+	if len(schemas) != len(names) || len(names) != len(columns) {
 		c.bad()
 		return nil
 	}
 	for i := range schemas {
-		l.Sequences = append(l.Sequences, schema.ColumnRef{Schema: schemas[i], Object: names[i]})
+		l.Sequences = append(l.Sequences, schema.ColumnRef{Schema: schemas[i], Object: names[i], Column: columns[i]})
 	}
 	return nil
 }

@@ -10,12 +10,14 @@ SELECT current_user::pg_catalog.text,
        EXISTS (SELECT FROM pg_catalog.pg_attribute a
          WHERE a.attrelid = c.oid AND a.attname::pg_catalog.text = ANY ($5::pg_catalog.text[]) AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE')),
        q.schemas,
-       q.names
+       q.names,
+       q.columns
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
   SELECT pg_catalog.array_agg(sn.nspname::pg_catalog.text ORDER BY sn.nspname, s.relname) AS schemas,
-         pg_catalog.array_agg(s.relname::pg_catalog.text ORDER BY sn.nspname, s.relname) AS names
+         pg_catalog.array_agg(s.relname::pg_catalog.text ORDER BY sn.nspname, s.relname) AS names,
+         pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY sn.nspname, s.relname) AS columns
   FROM pg_catalog.pg_attrdef e
   JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
