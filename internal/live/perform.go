@@ -121,7 +121,7 @@ func (w *write) run() {
 func (w *write) survive() {
 	if v := recover(); v != nil {
 		w.overdue()
-		w.e.log.Error("a write was left where it is", "writeId", w.intent.ID, "err", &panicked{v, debug.Stack()})
+		w.e.log.Error("a write was left where it is", "writeId", w.intent.ID, "error", &panicked{v, debug.Stack()})
 	}
 }
 
@@ -312,7 +312,7 @@ func (w *write) settle(v verdict) {
 		a.Rows = 1
 	}
 	if v.Fate == target.FateUnknown || w.x == nil && v.err != nil {
-		w.e.log.Error("a write needs a look; see `flowyte journal`", "writeId", w.intent.ID, "fate", string(v.Fate), "err", v.err)
+		w.e.log.Error("a write needs a look; see `flowyte journal`", "writeId", w.intent.ID, "fate", string(v.Fate), "error", v.err)
 	}
 	if w.x == nil {
 		return
@@ -338,7 +338,7 @@ func (w *write) settle(v verdict) {
 		w.e.record(c, eventFinished, called(w.tool, a))
 		w.e.meter.Finished(w.intent.Kind, a.Outcome)
 		if a.Err != nil {
-			w.e.log.Error("a write ended after its caller was released", "writeId", w.intent.ID, "outcome", string(a.Outcome), "err", a.Err)
+			w.e.log.Error("a write ended after its caller was released", "writeId", w.intent.ID, "outcome", string(a.Outcome), "error", a.Err)
 		}
 	}
 }
