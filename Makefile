@@ -67,7 +67,7 @@ bench-discover:
 ## eval-bind: goals against the bindings proposed for them, without a model (MISSES=1 shows every miss)
 .PHONY: eval-bind
 eval-bind:
-	$(GO) test ./internal/assist -count=1 -run 'TestGoals$$|TestCorpora' -v $(if $(MISSES),-misses)
+	$(GO) test ./internal/assist -count=1 -run 'TestGoals$$|TestCorpora|TestProposalsAreQuick' -v $(if $(MISSES),-misses)
 
 ## eval-search: the sample question sets against the search, where they are beside the tree
 .PHONY: eval-search

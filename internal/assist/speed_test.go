@@ -75,6 +75,7 @@ func p99(list []time.Duration) time.Duration { return list[len(list)*99/100] }
 func TestProposalsAreQuick(t *testing.T) {
 	list := timed(t, assist.NewCatalog(large(t, 500), schema.Scope{}), 2)
 	const limit = 20 * time.Millisecond
+	t.Logf("on 500 tables: %v at the median, %v at the 99th percentile, of processor time", list[len(list)/2], p99(list))
 	if got := p99(list); got > limit {
 		t.Errorf("99 of 100 proposals on 500 tables take up to %v of processor time, want at most %v", got, limit)
 	}
