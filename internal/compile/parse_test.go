@@ -3,6 +3,7 @@ package compile_test
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,10 +65,17 @@ func (r *reading) postgres(text string) error {
 	}
 	for kind, body := range parsed.Stmts[0].Stmt {
 		r.action = map[string]plan.Action{"SelectStmt": plan.Read, "InsertStmt": plan.Insert, "UpdateStmt": plan.Update}[kind]
+		if insert, ok := body.(map[string]any); ok && insert["onConflictClause"] != nil {
+			return errUpsert
+		}
 		r.postgresNode(kind, body)
 	}
 	return nil
 }
+
+// errUpsert is a statement that inserts or updates, as the data would have it:
+// what was reviewed is one of the two.
+var errUpsert = errors.New("it is an upsert")
 
 // postgresNode walks the tree as JSON. Node names are keys.
 func (r *reading) postgresNode(kind string, body any) {
@@ -125,10 +133,13 @@ func (r *reading) mysql(text string) error {
 	if len(stmts) != 1 {
 		return fmt.Errorf("%d statements", len(stmts))
 	}
-	switch stmts[0].(type) {
+	switch s := stmts[0].(type) {
 	case *ast.SelectStmt:
 		r.action = plan.Read
 	case *ast.InsertStmt:
+		if s.IsReplace || s.IgnoreErr || len(s.OnDuplicate) > 0 {
+			return errUpsert
+		}
 		r.action = plan.Insert
 	case *ast.UpdateStmt:
 		r.action = plan.Update
@@ -251,5 +262,34 @@ func TestParseBack(t *testing.T) {
 	}
 	if statements < 100 {
 		t.Errorf("only %d statements in the corpus", statements)
+	}
+}
+
+// TestUpsertsAreRecognised: the reader of statements knows an upsert of either
+// kind, and what the compiler makes is none.
+func TestUpsertsAreRecognised(t *testing.T) {
+	for kind, texts := range map[schema.Kind][]string{
+		schema.Postgres: {`INSERT INTO "a"."b" ("c") VALUES ($1) ON CONFLICT DO NOTHING`, `INSERT INTO "a"."b" ("c") VALUES ($1) ON CONFLICT ("c") DO UPDATE SET "c" = $1`},
+		schema.MySQL:    {"INSERT INTO `a`.`b` (`c`) VALUES (?) ON DUPLICATE KEY UPDATE `c` = ?", "REPLACE INTO `a`.`b` (`c`) VALUES (?)", "INSERT IGNORE INTO `a`.`b` (`c`) VALUES (?)"},
+	} {
+		for _, text := range texts {
+			if _, err := readBack(&plan.Plan{Kind: kind, Statement: text}); !errors.Is(err, errUpsert) {
+				t.Errorf("%v: %s", err, text)
+			}
+		}
+	}
+	inserts := 0
+	for _, c := range loadCorpus(t) {
+		for _, kind := range c.kinds {
+			if p, _ := c.run(c.world.database(t, kind)); p != nil && p.Action == plan.Insert {
+				inserts++
+				if _, err := readBack(p); err != nil {
+					t.Errorf("%s on %s: %v", c.name, kind, err)
+				}
+			}
+		}
+	}
+	if inserts < 10 {
+		t.Errorf("only %d inserts in the corpus", inserts)
 	}
 }

@@ -22,6 +22,8 @@ type driver struct {
 	target.Driver
 	open func(ctx context.Context, p target.Purpose) error
 	run  func(ctx context.Context, s *session, sink target.RowSink) error
+	// write stands for all of a write before the caller's own functions.
+	write func(ctx context.Context, s *session) error
 
 	mu       sync.Mutex
 	attempts int
