@@ -18,6 +18,9 @@ const (
 	// writeTimeout bounds a whole answer, from the end of the headers on; a
 	// stream moves it forward with each event.
 	writeTimeout = 90 * time.Second
+	// silentAtStop is how long a connection without a request stays when the
+	// server is shut down. net/http would wait for those that never sent one.
+	silentAtStop = 500 * time.Millisecond
 	// maxHTTP2Streams is of one connection.
 	maxHTTP2Streams = 100
 )
@@ -29,7 +32,7 @@ const (
 // net/http has to say about connections, at debug level.
 func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *http.Server {
 	open := newConnections(maxConnections)
-	return &http.Server{
+	s := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
@@ -46,6 +49,8 @@ func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *http
 			WriteByteTimeout:     10 * time.Second,
 		},
 	}
+	s.RegisterOnShutdown(func() { time.AfterFunc(silentAtStop, open.shutWaiting) })
+	return s
 }
 
 // connections holds the number of open connections to a bound.
@@ -118,6 +123,14 @@ func (c *connections) makeRoom() bool {
 	delete(c.all, first.conn)
 	shut(first.conn)
 	return true
+}
+
+// shutWaiting closes the connections that have no request.
+func (c *connections) shutWaiting() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.makeRoom() {
+	}
 }
 
 // shut closes without a TLS farewell, which would wait for a peer that does

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -176,6 +178,43 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 		}
 		return open <= most
 	})
+}
+
+// TestSilentConnectionsEndAtAStop is F19: a client that connects and never asks
+// does not hold up a stop.
+func TestSilentConnectionsEndAtAStop(t *testing.T) {
+	k := newKit(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(k.API, 10, slog.New(slog.DiscardHandler))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	for _, begun := range []string{"", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, begun) // what arrives does not matter
+	}
+	resp, err := http.Get("http://" + l.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	begun := time.Now()
+	if err := server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // TestBusyConnectionsStay: a request at work is never ended for a new connection.

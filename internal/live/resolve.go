@@ -266,6 +266,11 @@ func (e *Engine) Drain(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-idle: // both at once
+		return nil
+	default:
 		return fault.Wrap(fault.ShuttingDown, ctx.Err())
 	}
 }
