@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"flowyte/internal/fault"
 	"flowyte/internal/target"
 )
 
@@ -234,21 +233,14 @@ func (k *call) ask(ctx context.Context, conn *Connection) *Answer {
 	if !ok {
 		return failed(errSlots)
 	}
-	j.ctx, j.conn, j.tool, j.values = ctx, conn, k.t, values
+	j.values = values
 	j.shape.begin(k.t, k.c.Version.Location)
-	j.sink = &j.shape
-	k.e.workers.start(j)
-	if !j.await() {
-		return &Answer{Outcome: TimedOut, Reason: reasonOf(ctx), Err: errStuck}
-	}
+	j.run(ctx, conn, k.t, &j.shape)
 	a := answerOf(ctx, j)
 	j.forget()
 	k.e.jobs.Put(j)
 	return a
 }
-
-// errStuck is for the log: somebody must know that a driver hangs.
-var errStuck = fault.Wrap(fault.DatabaseTimeout, errors.New("live: the run did not return at its deadline"))
 
 func answerOf(ctx context.Context, j *job) *Answer {
 	if j.err != nil && !errors.Is(j.err, errEnough) {

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -81,131 +80,6 @@ func TestRowsAtTheDeadlineCount(t *testing.T) {
 			return oneRow(ctx, p, v, sink)
 		})
 		want(t, k.ask(k.ring(), with("1", phoneOf(1))), OK, "")
-	})
-}
-
-// frozen is a driver that does not return before it is thawed, and then writes
-// into a result that nobody waits for.
-type frozen struct {
-	readsOnly
-	thaw chan struct{}
-	runs atomic.Int32
-}
-
-func (f *frozen) Run(ctx context.Context, p *plan.Plan, v []target.Value, sink target.RowSink) (target.Stats, error) {
-	f.runs.Add(1)
-	<-f.thaw
-	return oneRow(ctx, p, v, sink)
-}
-
-// TestFrozenDriver: the caller leaves within 50 ms of the deadline though Run
-// does not return; further callers are turned away at once when many runs are
-// stuck; and all is well when they come back.
-func TestFrozenDriver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &frozen{thaw: make(chan struct{})}
-		k := newKit(t, oneRow)
-		stuck := connection(f)
-		k.connect(stuck)
-		c := k.ring()
-		var calls sync.WaitGroup
-		for i := range maxStuck {
-			calls.Go(func() {
-				began := time.Now()
-				a := k.ask(c, with(phoneOf(i), phoneOf(1)))
-				want(t, a, TimedOut, "deadline")
-				if late := time.Since(began) - time.Second; late > 50*time.Millisecond {
-					t.Errorf("released %v after the deadline", late)
-				}
-				if a.Err == nil {
-					t.Error("nobody learns that the driver hangs")
-				}
-			})
-		}
-		calls.Wait()
-		began := time.Now()
-		a := k.ask(c, with("more", phoneOf(1)))
-		want(t, a, Unavailable, "unreachable")
-		if time.Since(began) != 0 || a.RetryAfter == 0 || f.runs.Load() != maxStuck {
-			t.Errorf("after %v and %d runs: %+v", time.Since(began), f.runs.Load(), a)
-		}
-		close(f.thaw)
-		synctest.Wait()
-		if n := stuck.stuck.Load(); n != 0 {
-			t.Errorf("%d runs count as stuck after their return", n)
-		}
-		want(t, k.ask(c, with("thawed", phoneOf(1))), OK, "")
-	})
-}
-
-// TestLateRunsTouchNobodysAnswer: the memory of an abandoned run belongs to it.
-func TestLateRunsTouchNobodysAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &frozen{thaw: make(chan struct{})}
-		k := newKit(t, oneRow)
-		c := k.ring()
-		k.connect(connection(f))
-		k.ask(c, with("stuck", phoneOf(1)))
-		k.connect(connection(rows([]string{"first", "first"})))
-		a := k.ask(c, with("1", phoneOf(1)))
-		before := string(a.Result)
-		close(f.thaw)
-		synctest.Wait()
-		k.connect(connection(rows([]string{"second", "second"})))
-		k.ask(c, with("2", phoneOf(1)))
-		if string(a.Result) != before || !strings.Contains(before, "first") {
-			t.Errorf("an answer changed from %s to %s", before, a.Result)
-		}
-	})
-}
-
-// TestNoGoroutinePerCall: as long as runs return, the same goroutine serves
-// call after call.
-func TestNoGoroutinePerCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := newKit(t, oneRow)
-		c := k.ring()
-		for i := range 100 {
-			want(t, k.ask(c, with(phoneOf(i), phoneOf(1))), OK, "")
-			synctest.Wait()
-			if n := k.idle(); n != 1 {
-				t.Fatalf("after %d calls in a row %d goroutines wait for work", i+1, n)
-			}
-		}
-	})
-}
-
-func (k *kit) idle() int {
-	k.workers.mu.Lock()
-	defer k.workers.mu.Unlock()
-	return len(k.workers.idle)
-}
-
-func TestIdleGoroutinesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		k := newKit(t, func(ctx context.Context, p *plan.Plan, v []target.Value, sink target.RowSink) (target.Stats, error) {
-			<-release
-			return oneRow(ctx, p, v, sink)
-		})
-		c := k.ring()
-		var calls sync.WaitGroup
-		for i := range 2 * maxIdle {
-			calls.Go(func() { want(t, k.ask(c, with(phoneOf(i), phoneOf(1))), OK, "") })
-		}
-		synctest.Wait()
-		close(release)
-		calls.Wait()
-		synctest.Wait()
-		if n := k.idle(); n != maxIdle {
-			t.Errorf("%d goroutines wait for work, want %d", n, maxIdle)
-		}
-		k.Close()
-		want(t, k.ask(c, with("after the close", phoneOf(1))), OK, "")
-		synctest.Wait()
-		if n := k.idle(); n != 0 {
-			t.Errorf("%d goroutines wait for work after Close", n)
-		}
 	})
 }
 

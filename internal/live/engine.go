@@ -47,7 +47,6 @@ type Engine struct {
 	meter      Meter
 	drift      drift
 	latencies  latencies
-	workers    workers
 	jobs       sync.Pool
 	now        func() time.Time
 }
@@ -80,12 +79,11 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Close ends the goroutines that wait for work. Reads under way go on to their
-// end, and later ones are still answered. Writes under way are broken off, and
+// Close leaves reads alone: those under way go on to their end, and later ones
+// are still answered. Writes under way are broken off, and
 // what became of them is found out at the next start: Drain first.
 func (e *Engine) Close() {
 	e.crew.stop()
 	e.cancel()
 	e.crew.all.Wait()
-	e.workers.close()
 }

@@ -146,13 +146,23 @@ func (w *write) conclude(ctx context.Context, v verdict) {
 // drafts are rolled back, and not journalled.
 func (w *write) drafted() bool { return w.c != nil && w.c.Version.Draft }
 
-// intend makes the intent durable. The confirmation is used up by it.
+// intend makes the intent durable, and before it the conversation: without that
+// nobody could ask after a restart what became of the write. The confirmation is
+// used up by it.
 func (w *write) intend(ctx context.Context) error {
 	if w.drafted() {
 		return nil
 	}
-	return guarded(func() error { return w.e.journal.Intend(ctx, w.intent) })
+	return guarded(func() error {
+		if err := w.e.recorder.Kept(ctx, w.c); err != nil {
+			return err
+		}
+		return w.e.journal.Intend(ctx, w.intent)
+	})
 }
+
+// errStuck is for the log: somebody must know that a driver hangs.
+var errStuck = fault.Wrap(fault.DatabaseTimeout, errors.New("live: the run did not return at its deadline"))
 
 // within runs f on a goroutine of its own, and waits for it until shortly after
 // ctx ends: errStuck is of a driver that does not return.

@@ -267,11 +267,8 @@ func (k *verifying) ask(ctx context.Context, conn *Connection) *VerificationAnsw
 		return asVerification(failed(errSlots))
 	}
 	w := &witness{columns: len(k.t.Plan.Results)}
-	j.ctx, j.conn, j.tool, j.values, j.sink = ctx, conn, k.t, values, w
-	k.e.workers.start(j)
-	if !j.await() {
-		return &VerificationAnswer{Outcome: TimedOut, Reason: reasonOf(ctx), Err: errStuck}
-	}
+	j.values = values
+	j.run(ctx, conn, k.t, w)
 	err := j.err
 	j.forget()
 	k.e.jobs.Put(j)
