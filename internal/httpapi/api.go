@@ -57,6 +57,7 @@ type API struct {
 	// control and live are nil for no limit; epoch is where their time begins.
 	control, live *limiter
 	epoch         time.Time
+	slow          slowLog
 
 	// Made at the first request for them, when all routes are registered.
 	describe func() *document

@@ -180,7 +180,7 @@ func (x *exchange) log() {
 		slog.String("method", method(x.req.Method)),
 		slog.String("route", x.routeName()),
 		slog.Int("status", x.status),
-		slog.Float64("durationMs", float64(x.api.Now().Sub(x.started).Microseconds())/1000))
+		slog.Float64("durationMs", ms(x.api.Now().Sub(x.started))))
 	if x.principal.KeyID != "" {
 		attrs = append(attrs, slog.String("org", string(x.principal.OrgID)), slog.String("key", string(x.principal.KeyID)))
 	}

@@ -154,7 +154,9 @@ func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http
 	if err != nil {
 		return err
 	}
-	return writeAnswer(w, answer)
+	err = writeAnswer(w, answer)
+	w.(*exchange).slow(conversation, answer)
+	return err
 }
 
 // answers holds memory for bodies. The largest result is 4 KiB, so none grows
