@@ -93,6 +93,7 @@ var allowed = map[string][]string{
 		"api", "client", "internal/auth", "internal/config", "internal/dbtest", "internal/oplog", "internal/privatedb", "internal/serve", "internal/store",
 	},
 	"internal/archtest":          {},
+	"internal/crashtest":         {},
 	"internal/faultproxy":        {},
 	"internal/faulttest":         {},
 	"internal/egress/egresstest": {},
@@ -191,7 +192,7 @@ func TestCompileIsAFunction(t *testing.T) {
 // TestBinaryHasNoTestKitsOrParsers keeps what only tests need out of the binary.
 func TestBinaryHasNoTestKitsOrParsers(t *testing.T) {
 	for _, d := range list(t)["cmd/flowyte"].Deps {
-		for _, no := range []string{"flowyte/internal/dbtest", "flowyte/internal/apptest", "github.com/pingcap/tidb", "github.com/wasilibs/go-pgquery"} {
+		for _, no := range []string{"flowyte/internal/dbtest", "flowyte/internal/apptest", "flowyte/internal/faultproxy", "github.com/pingcap/tidb", "github.com/wasilibs/go-pgquery", "net/http/pprof", "expvar"} {
 			if d == no || strings.HasPrefix(d, no+"/") {
 				t.Errorf("the binary links %s", d)
 			}

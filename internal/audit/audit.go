@@ -41,12 +41,16 @@ type Writer struct {
 	of     []*live.Conversation // whose state is written with the event of the same place
 	// strays changed by events that found the buffer full.
 	strays map[*live.Conversation]struct{}
+	// fresh have never been stored; stored is closed when some have been.
+	fresh  map[*live.Conversation]struct{}
+	stored chan struct{}
 	closed bool
 
-	wake chan struct{}
-	stop chan struct{}
-	done chan struct{}
-	once sync.Once
+	wake  chan struct{}
+	hurry chan struct{} // somebody waits
+	stop  chan struct{}
+	done  chan struct{}
+	once  sync.Once
 
 	failing bool // of the goroutine alone
 }
@@ -56,8 +60,8 @@ var _ live.Recorder = (*Writer)(nil)
 // Open starts the writer; Close writes what is left.
 func Open(sink Sink, log *slog.Logger) *Writer {
 	w := &Writer{
-		sink: sink, log: log, strays: map[*live.Conversation]struct{}{},
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		sink: sink, log: log, strays: map[*live.Conversation]struct{}{}, fresh: map[*live.Conversation]struct{}{}, stored: make(chan struct{}),
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run()
 	return w
@@ -70,6 +74,9 @@ func (w *Writer) Event(c *live.Conversation, e live.Event) bool {
 	if w.closed {
 		w.mu.Unlock()
 		return false
+	}
+	if e.Seq == 1 {
+		w.fresh[c] = struct{}{}
 	}
 	kept := len(w.events) < maxBuffered
 	if kept {
@@ -90,6 +97,31 @@ func (w *Writer) Full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.closed || len(w.events) >= maxBuffered
+}
+
+// Kept implements live.Recorder. As a rule the conversation is older than a
+// flush, and there is nothing to wait for.
+func (w *Writer) Kept(ctx context.Context, c *live.Conversation) error {
+	for {
+		w.mu.Lock()
+		_, fresh := w.fresh[c]
+		stored := w.stored
+		w.mu.Unlock()
+		if !fresh {
+			return nil
+		}
+		select {
+		case w.hurry <- struct{}{}:
+		default:
+		}
+		select {
+		case <-stored:
+		case <-w.done:
+			return fault.New(fault.ShuttingDown)
+		case <-ctx.Done():
+			return fault.Wrap(fault.StoreUnavailable, ctx.Err())
+		}
+	}
 }
 
 // Buffered is how many receipts wait to be stored.
@@ -115,6 +147,7 @@ func (w *Writer) run() {
 		timer.Reset(flushEvery)
 		select {
 		case <-timer.C:
+		case <-w.hurry:
 		case <-w.stop:
 			w.flush()
 			return
@@ -165,6 +198,7 @@ func (w *Writer) flush() bool {
 type batch struct {
 	events  []live.Event
 	strays  []*live.Conversation
+	changed map[*live.Conversation]struct{} // by both
 	records []live.Record
 }
 
@@ -180,29 +214,35 @@ func (w *Writer) next() *batch {
 	w.mu.Lock()
 	n := min(len(w.events), maxBatch)
 	b := &batch{events: w.events[:n:n]}
-	changed := make(map[*live.Conversation]struct{}, 16)
+	b.changed = make(map[*live.Conversation]struct{}, 16)
 	for _, c := range w.of[:n] {
-		changed[c] = struct{}{}
+		b.changed[c] = struct{}{}
 	}
 	for c := range w.strays {
 		if len(b.strays) == maxBatch {
 			break
 		}
 		b.strays = append(b.strays, c)
-		changed[c] = struct{}{}
+		b.changed[c] = struct{}{}
 		delete(w.strays, c)
 	}
 	w.mu.Unlock()
-	for c := range changed {
+	for c := range b.changed {
 		b.records = append(b.records, c.Record())
 	}
 	return b
 }
 
-// written takes the events of a batch off the buffer.
+// written takes the events of a batch off the buffer, and lets those go who
+// waited for its conversations.
 func (w *Writer) written(b *batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for c := range b.changed {
+		delete(w.fresh, c)
+	}
+	close(w.stored)
+	w.stored = make(chan struct{})
 	n := len(b.events)
 	w.events, w.of = slices.Delete(w.events, 0, n), slices.Delete(w.of, 0, n)
 	if len(w.events) == 0 && cap(w.events) > 4*maxBatch { // the memory of a bad hour

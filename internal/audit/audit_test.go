@@ -503,3 +503,42 @@ func TestSteadyCallsAreWrittenInBatches(t *testing.T) {
 		}
 	})
 }
+
+// TestKept: a conversation is stored as soon as somebody needs that, one that
+// was stored is not waited for, and who waits does so within the time he has.
+func TestKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := open(t)
+		k.store.fail(errors.New("disk full"))
+		c := k.start(t)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := k.Kept(short, c); !fault.Is(err, fault.StoreUnavailable) {
+			t.Errorf("without a store: %v", err)
+		}
+		k.store.fail(nil)
+		begun := time.Now()
+		if err := k.Kept(t.Context(), c); err != nil || k.store.last(c.ID).ID != c.ID {
+			t.Errorf("the conversation is not kept: %v", err)
+		}
+		if took := time.Since(begun); took > flushEvery {
+			t.Errorf("that took %v", took)
+		}
+		k.call(t, c, "1")
+		before := k.store.attempts
+		if err := k.Kept(t.Context(), c); err != nil || k.store.attempts != before {
+			t.Errorf("it was stored once more: %v", err)
+		}
+		fresh := k.start(t)
+		begun = time.Now()
+		if err := k.Kept(t.Context(), fresh); err != nil || time.Since(begun) != 0 {
+			t.Errorf("with the store at hand: %v after %v", err, time.Since(begun))
+		}
+		last := k.start(t)
+		k.store.fail(errors.New("disk full"))
+		k.Close()
+		if err := k.Kept(t.Context(), last); !fault.Is(err, fault.ShuttingDown) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}

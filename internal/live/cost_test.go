@@ -58,6 +58,8 @@ type forgetful struct{}
 func (forgetful) Event(*Conversation, Event) bool { return true }
 func (forgetful) Full() bool                      { return false }
 
+func (forgetful) Kept(context.Context, *Conversation) error { return nil }
+
 func TestAllocations(t *testing.T) {
 	lookUp, c := costs(t)
 	n := 0

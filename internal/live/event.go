@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -43,6 +44,9 @@ type Recorder interface {
 	Event(c *Conversation, e Event) bool
 	// Full tells that Event would refuse.
 	Full() bool
+	// Kept returns once c is kept, as it was at its start or later, so that it
+	// is there after a restart. It waits for our own store, within ctx.
+	Kept(ctx context.Context, c *Conversation) error
 }
 
 // Meter counts calls as they end. wait and db are the parts of latency that

@@ -94,6 +94,8 @@ type recorder struct {
 	refuse bool
 	// onFull is called where a call is past its gates.
 	onFull func()
+	// onKept is called where a conversation must be kept.
+	onKept func(*Conversation) error
 }
 
 func (r *recorder) Event(c *Conversation, e Event) bool {
@@ -113,6 +115,13 @@ func (r *recorder) Full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.full
+}
+
+func (r *recorder) Kept(_ context.Context, c *Conversation) error {
+	if r.onKept != nil {
+		return r.onKept(c)
+	}
+	return nil
 }
 
 func (r *recorder) set(full bool) {

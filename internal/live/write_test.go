@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -467,5 +468,28 @@ func TestTooManyWrites(t *testing.T) {
 	d.conversations.forgetOldest()
 	if used := d.answers.used.Load(); used != 0 {
 		t.Errorf("%d bytes are still counted", used)
+	}
+}
+
+// TestWritesHaveAConversationToAskIn: before a write is journalled its
+// conversation is kept; when it cannot be, nothing is journalled or sent.
+func TestWritesHaveAConversationToAskIn(t *testing.T) {
+	d := newDesk(t)
+	c := d.ring()
+	var kept []string
+	fails := true
+	d.rec.onKept = func(k *Conversation) error {
+		kept = append(kept, string(k.ID)+fmt.Sprint(d.book.list()))
+		if fails {
+			return fault.New(fault.StoreUnavailable)
+		}
+		return nil
+	}
+	want(t, d.confirmed(c, "1", "book", "+12065550142", "three"), Unavailable, reasonJournal)
+	d.clerk.wantSent(t, 0)
+	fails = false
+	want(t, d.confirmed(c, "2", "book", "+12065550142", "three"), OK, "")
+	if diff := cmp.Diff([]string{string(c.ID) + "[]", string(c.ID) + "[]"}, kept); diff != "" {
+		t.Errorf("the conversation was kept when the journal had (-want +got):\n%s", diff)
 	}
 }

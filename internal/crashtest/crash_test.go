@@ -1,0 +1,242 @@
+package crashtest
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"flowyte/api"
+	"flowyte/client"
+	"flowyte/internal/apptest"
+	"flowyte/internal/dbtest"
+	"flowyte/internal/privatedb"
+)
+
+var (
+	crashes = flag.Int("crashes", 15, "how often the service is killed at each failpoint, on each kind of database")
+	outages = flag.Int("outages", 2, "how often each database is killed at each failpoint")
+)
+
+// knownWithin is how long after the return of what was killed the outcome of
+// every write may stay open.
+const knownWithin = 5 * time.Second
+
+// run is a business that is served again and again, and what came of it.
+type run struct {
+	*business
+	*service
+	dice *rand.Rand
+	slot int
+	came map[string]int // by failpoint and outcome
+	slow time.Duration
+}
+
+// begin publishes a business on a server, and serves it in another process.
+func begin(t *testing.T, db *dbtest.Database) *run {
+	t.Helper()
+	r := &run{business: open(t, db, db.Server.Port, apptest.Options{}), dice: rand.New(rand.NewPCG(7, 7)), came: map[string]int{}}
+	r.Stop()
+	r.service = start(t, r.Data, r.Key)
+	return r
+}
+
+// each runs a test on both kinds at once, and on MySQL where it is.
+func each(t *testing.T, test func(t *testing.T, db *dbtest.Database)) {
+	t.Helper()
+	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB, privatedb.MySQL} {
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			test(t, dbtest.New(t, dbtest.Own(t, flavor)))
+		})
+	}
+}
+
+// TestKilled is W18: the service is killed at every failpoint, again and again.
+// What it had acknowledged is there; of everything else it says in time what
+// became of it; and an agent that asks again, under the same id and under
+// another, has it done once.
+func TestKilled(t *testing.T) {
+	each(t, func(t *testing.T, db *dbtest.Database) {
+		r := begin(t, db)
+		for i := range *crashes {
+			for _, point := range failpoints {
+				r.kill(t, point.name, point.stations[i%len(point.stations)], i)
+				if t.Failed() {
+					return
+				}
+			}
+		}
+		r.report(t)
+	})
+}
+
+// kill lets two conversations write, and kills the service at a station of one
+// of the writes.
+func (r *run) kill(t *testing.T, point string, at station, round int) {
+	t.Helper()
+	name := fmt.Sprintf("%s %d", at, round)
+	writes := r.pair(t, name)
+	r.trap(t, at, r.nth(at), "die")
+	said := r.askAll(t, writes)
+	r.died(t)
+	r.service = start(t, r.Data, r.Key)
+	r.settle(t, name, point, r.ready, writes, said)
+}
+
+// nth is which write, or which message of one, is struck.
+func (r *run) nth(at station) int {
+	if at == sent && r.db.Kind == "mysql" {
+		return 1 + r.dice.IntN(6)
+	}
+	return 1 + r.dice.IntN(2)
+}
+
+// pair gives a booking and the change of a slot, in two conversations in which
+// there were writes before.
+func (r *run) pair(t *testing.T, name string) []write {
+	t.Helper()
+	var all []write
+	for i := range 2 {
+		w := write{conversation: ring(t, r.Client, r.agent)}
+		if i == 1 {
+			r.slot++
+			w.slot = r.slot
+		}
+		for _, part := range []string{"before", "struck"} {
+			w.marker = fmt.Sprintf("%s %d %s", name, i, part)
+			if part == "struck" {
+				break
+			}
+			if a, err := w.ask(t, r.Client, "0"); err != nil || a.Outcome != api.OutcomeOK {
+				t.Fatalf("%s: %+v, %v\n%s", w.marker, a, err, r.log)
+			}
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// askAll asks for all writes at once, and gives what was answered before the
+// service died.
+func (r *run) askAll(t *testing.T, writes []write) []api.ToolCallAnswer {
+	t.Helper()
+	said := make([]api.ToolCallAnswer, len(writes))
+	var all sync.WaitGroup
+	for i, w := range writes {
+		all.Go(func() {
+			if a, err := w.ask(t, r.Client, "1"); err == nil {
+				said[i] = a
+			}
+		})
+	}
+	all.Wait()
+	return said
+}
+
+// settle compares what is known after a return with the ledger, asks again, and
+// compares once more.
+func (r *run) settle(t *testing.T, name, point string, returned time.Time, writes []write, said []api.ToolCallAnswer) {
+	t.Helper()
+	before := make([]api.ToolCallAnswer, len(writes))
+	for i, w := range writes {
+		before[i] = r.outcome(t, w, returned)
+		if said[i].Outcome == api.OutcomeOK && before[i].Outcome != api.OutcomeOK {
+			t.Errorf("%s: %s was acknowledged, and is %s", name, w.marker, before[i].Outcome)
+		}
+		r.came[point+": "+string(before[i].Outcome)]++
+	}
+	l := read(t, r.db, name+" ")
+	for i, w := range writes {
+		l.compare(t, "after the return", w, before[i])
+	}
+	after := make([]api.ToolCallAnswer, len(writes))
+	for i, w := range writes {
+		verify(t, r.Client, w.conversation)
+		after[i] = r.again(t, w, before[i])
+	}
+	l = read(t, r.db, name+" ")
+	for i, w := range writes {
+		l.compare(t, "asked again", w, after[i])
+		w.marker = strings.TrimSuffix(w.marker, "struck") + "before"
+		if len(l[w.marker]) != 1 {
+			t.Errorf("%s is there %d times, and was acknowledged", w.marker, len(l[w.marker]))
+		}
+		if _, err := r.End(t.Context(), w.conversation); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// nothing is how a write is counted that was never begun.
+const nothing api.Outcome = "never begun"
+
+// outcome waits until it is known what became of a write.
+func (r *run) outcome(t *testing.T, w write, returned time.Time) api.ToolCallAnswer {
+	t.Helper()
+	for {
+		a, err := r.ToolCall(t.Context(), w.conversation, "1")
+		took := time.Since(returned)
+		var problem *client.Error
+		switch {
+		case errors.As(err, &problem) && problem.Status == http.StatusNotFound:
+			return api.ToolCallAnswer{Outcome: nothing}
+		case err != nil:
+			t.Fatalf("%s: %v\n%s", w.marker, err, r.log)
+		case a.Outcome == api.OutcomeOK || a.Outcome == api.OutcomeFailed:
+			r.slow = max(r.slow, took)
+			return a
+		case took > knownWithin:
+			t.Errorf("%s: after %v it is %s (%s)\n%s", w.marker, took, a.Outcome, reason(a), r.log)
+			return a
+		}
+	}
+}
+
+func reason(a api.ToolCallAnswer) string {
+	if a.Reason == nil {
+		return ""
+	}
+	return *a.Reason
+}
+
+// again asks for the write as an agent does that heard nothing: under the same
+// id, and then under a new one. It gives the last answer.
+func (r *run) again(t *testing.T, w write, known api.ToolCallAnswer) api.ToolCallAnswer {
+	t.Helper()
+	same, err := w.ask(t, r.Client, "1")
+	switch {
+	case err != nil:
+		t.Fatalf("%s: %v\n%s", w.marker, err, r.log)
+	case known.Outcome == nothing && same.Outcome == api.OutcomeOK && !same.Replayed:
+	case same.Outcome != known.Outcome || !same.Replayed || string(same.Result) != string(known.Result):
+		t.Errorf("%s is known as %s %s, and again answered %s %s", w.marker, known.Outcome, known.Result, same.Outcome, same.Result)
+	}
+	other, err := w.ask(t, r.Client, "2")
+	if err != nil || other.Outcome != api.OutcomeOK || other.Replayed != (same.Outcome == api.OutcomeOK) {
+		t.Errorf("%s was %s, and under a new id is %s (%s), replayed %t, %v", w.marker, same.Outcome, other.Outcome, reason(other), other.Replayed, err)
+	}
+	return other
+}
+
+// report tells what came of the run, and wants nothing in the ledger that nobody
+// asked for.
+func (r *run) report(t *testing.T) {
+	t.Helper()
+	for _, key := range slices.Sorted(maps.Keys(r.came)) {
+		t.Logf("%-62s %d", key, r.came[key])
+	}
+	t.Logf("the slowest outcome was known after %v", r.slow.Round(time.Millisecond))
+	doubles := r.db.Query(t, `SELECT count(*) FROM (SELECT marker FROM bookings GROUP BY marker HAVING count(*) > 1
+		UNION ALL SELECT marker FROM changes GROUP BY marker HAVING count(*) > 1) AS twice`)
+	if doubles[0][0] != "0" {
+		t.Errorf("%s writes are there more than once", doubles[0][0])
+	}
+}
