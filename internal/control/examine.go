@@ -33,20 +33,67 @@ type examined struct {
 
 func (e *examined) rejected() bool { return binding.Rejected(e.findings) }
 
+// question is a binding with what is found out about it.
+type question struct {
+	catalog *catalog
+	binding binding.Binding
+	*examined
+}
+
 // examine compiles a binding and asks the live server about its statement, as
 // the user who will run it. found is what is wrong with the request already.
 func (s *Service) examine(ctx context.Context, org id.Org, kind schema.Kind, c *catalog, b binding.Binding, found []binding.Finding) *examined {
+	q := compiled(c, b, found)
+	s.ask(ctx, org, kind, []*question{q})
+	return q.examined
+}
+
+// compiled is the first half of examine: what is known without the server.
+func compiled(c *catalog, b binding.Binding, found []binding.Finding) *question {
 	p, more := compile.Compile(b, c.whole, c.scope)
-	e := &examined{plan: p, findings: append(found, more...)}
-	if e.rejected() {
-		return e
+	return &question{catalog: c, binding: b, examined: &examined{plan: p, findings: append(found, more...)}}
+}
+
+// ask is the second half: it asks the live server about the statements of one
+// connection, all that one user runs on one session, since opening a session
+// takes far longer than asking.
+func (s *Service) ask(ctx context.Context, org id.Org, kind schema.Kind, questions []*question) {
+	var reads, writes []*question
+	for _, q := range questions {
+		switch {
+		case q.rejected():
+		case q.plan.Action == plan.Read:
+			reads = append(reads, q)
+		default:
+			writes = append(writes, q)
+		}
 	}
-	purpose, ask := target.ForCatalog, s.askRead
-	if p.Action != plan.Read {
-		purpose, ask = target.ForWrites, s.askWrite
+	s.askOn(ctx, org, kind, target.ForCatalog, reads, s.askRead)
+	s.askOn(ctx, org, kind, target.ForWrites, writes, s.askWrite)
+}
+
+// askOn asks on sessions of one purpose: on one, unless it breaks. A question
+// that breaks its session is answered with that trouble, and each of the others
+// is asked all the same.
+func (s *Service) askOn(ctx context.Context, org id.Org, kind schema.Kind, purpose target.Purpose, questions []*question, ask func(context.Context, target.Session, *question) error) {
+	for len(questions) > 0 {
+		err := s.withSession(ctx, org, kind, purpose, func(session target.Session) error {
+			for { // one at least, or a server whose sessions are all broken would be opened for ever
+				q := questions[0]
+				q.trouble = ask(ctx, session, q)
+				if questions = questions[1:]; len(questions) == 0 || session.Broken() {
+					return nil
+				}
+			}
+		})
+		if err == nil {
+			continue
+		}
+		for _, q := range questions {
+			q.trouble = err
+		}
+		return
 	}
-	e.trouble = s.withSession(ctx, org, kind, purpose, func(session target.Session) error { return ask(ctx, session, c, b, e) })
-	return e
 }
 
 // withSession lends a session on the organisation's connection.
@@ -64,7 +111,8 @@ func (s *Service) withSession(ctx context.Context, org id.Org, kind schema.Kind,
 
 // askRead adds what the server says of a read: whether an index serves it, and
 // whether many rows share each value of its filter.
-func (s *Service) askRead(ctx context.Context, session target.Session, c *catalog, b binding.Binding, e *examined) error {
+func (s *Service) askRead(ctx context.Context, session target.Session, q *question) error {
+	c, b, e := q.catalog, &q.binding, q.examined
 	if err := e.explain(ctx, session, c); err != nil {
 		return err
 	}
@@ -75,14 +123,15 @@ func (s *Service) askRead(ctx context.Context, session target.Session, c *catalo
 	}
 	// What the statistics say is worth a warning, and failing to read them none.
 	if spread, err := discover.SpreadOf(ctx, session, c.whole.Kind, column); err == nil && spread.Few() {
-		e.findings = append(e.findings, binding.Found(binding.LowSelectivity, filterPath(&b)))
+		e.findings = append(e.findings, binding.Found(binding.LowSelectivity, filterPath(b)))
 	}
 	return nil
 }
 
 // askWrite adds what the server says of a write: whether the user may, whether
 // the table can undo it, and whether the statement is accepted.
-func (s *Service) askWrite(ctx context.Context, session target.Session, c *catalog, _ binding.Binding, e *examined) error {
+func (s *Service) askWrite(ctx context.Context, session target.Session, q *question) error {
+	c, e := q.catalog, q.examined
 	kind := c.whole.Kind
 	lacking, err := discover.WriteRight(ctx, session, kind, e.plan.Object, columnsOf(e.plan))
 	if err != nil {

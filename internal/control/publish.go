@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	"flowyte/api"
@@ -109,14 +110,12 @@ func serving(f frozen, org id.Org, version id.Version, number int) (*live.Versio
 // or with how callers are verified, comes as findings, all together. changed are
 // the writes whose statement is not the one that was reviewed.
 func (s *Service) recompiled(ctx context.Context, v *api.CallerVerification, records []store.Skill) (skills []frozenSkill, findings []api.Finding, changed []store.Skill, err error) {
-	for _, sk := range records {
-		if !sk.Enabled {
-			continue
-		}
-		r, err := s.recompile(ctx, sk)
-		if err != nil {
-			return nil, nil, nil, err
-		}
+	enabled := slices.DeleteFunc(slices.Clone(records), func(sk store.Skill) bool { return !sk.Enabled })
+	done, err := s.recompile(ctx, enabled)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, r := range done {
 		findings = append(findings, r.findings...)
 		if r.frozen != nil {
 			skills = append(skills, *r.frozen)

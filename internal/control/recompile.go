@@ -9,6 +9,7 @@ import (
 	"flowyte/internal/auth"
 	"flowyte/internal/binding"
 	"flowyte/internal/fault"
+	"flowyte/internal/schema"
 	"flowyte/internal/store"
 )
 
@@ -25,31 +26,77 @@ type recompilation struct {
 
 func wrong(findings ...api.Finding) recompilation { return recompilation{findings: findings} }
 
-// recompile compiles a skill again and asks the live server about it.
-func (s *Service) recompile(ctx context.Context, sk store.Skill) (recompilation, error) {
+// recompiling is a skill on its way to a recompilation.
+type recompiling struct {
+	skill    store.Skill
+	settings settings
+	asked    *question // nil where something is wrong before the server is asked
+	wrong    []api.Finding
+}
+
+// recompile compiles skills of the draft again and asks the live servers about
+// them.
+func (s *Service) recompile(ctx context.Context, skills []store.Skill) ([]recompilation, error) {
+	all := make([]*recompiling, 0, len(skills))
+	questions := map[schema.Kind][]*question{}
+	for _, sk := range skills {
+		r, err := s.compileAgain(ctx, sk)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, r); r.asked != nil {
+			questions[sk.Kind] = append(questions[sk.Kind], r.asked)
+		}
+	}
+	for kind, q := range questions {
+		s.ask(ctx, skills[0].OrgID, kind, q)
+	}
+	done := make([]recompilation, 0, len(all))
+	for _, r := range all {
+		d, err := s.conclude(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		done = append(done, d)
+	}
+	return done, nil
+}
+
+func (s *Service) compileAgain(ctx context.Context, sk store.Skill) (*recompiling, error) {
 	var b binding.Binding
-	var set settings
-	if err := readSkill(sk, &b, &set); err != nil {
-		return recompilation{}, err
+	r := &recompiling{skill: sk}
+	if err := readSkill(sk, &b, &r.settings); err != nil {
+		return nil, err
 	}
 	if sk.Suspended {
-		return wrong(skillFinding(sk, suspendedWord, "The skill is suspended.", "Resume or disable it.")), nil
+		r.wrong = []api.Finding{skillFinding(sk, suspendedWord, "The skill is suspended.", "Resume or disable it.")}
+		return r, nil
 	}
 	c, err := s.seen(ctx, sk.OrgID, sk.Kind)
 	if fault.Is(err, fault.NotConnected) || fault.Is(err, fault.NotDiscovered) {
 		code := fault.CodeOf(err)
-		return wrong(skillFinding(sk, string(code), "The database is "+map[fault.Code]string{fault.NotConnected: "not connected.", fault.NotDiscovered: "not discovered."}[code], "Connect and discover, then publish.")), nil
+		r.wrong = []api.Finding{skillFinding(sk, string(code), "The database is "+map[fault.Code]string{fault.NotConnected: "not connected.", fault.NotDiscovered: "not discovered."}[code], "Connect and discover, then publish.")}
+		return r, nil
 	}
-	if err != nil {
-		return recompilation{}, err
+	if err == nil {
+		r.asked = compiled(c, b, nil)
 	}
-	e := s.examine(ctx, sk.OrgID, sk.Kind, c, b, nil)
-	if e.rejected() {
+	return r, err
+}
+
+// conclude puts together what was found out about a skill.
+func (s *Service) conclude(ctx context.Context, r *recompiling) (recompilation, error) {
+	sk, set, e := r.skill, r.settings, r.asked
+	switch {
+	case e == nil:
+		return wrong(r.wrong...), nil
+	case e.rejected():
 		return wrong(viewFindings(sk.ID, e.findings)...), nil
 	}
+	b := e.binding
 	changed := b.IsWrite && e.plan.Digest() != sk.PlanDigest
 	if !changed {
-		if f, err := troubleOf(sk, e); err != nil || f != nil {
+		if f, err := troubleOf(sk, e.examined); err != nil || f != nil {
 			return wrong(f...), err
 		}
 	}
