@@ -13,13 +13,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-const timeline = "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)"
+const (
+	timeline = "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)"
+	started  = "CAST(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) AS pg_catalog.text)"
+)
 
 var (
 	// beginWrite names the level, whatever the role's or the server's default is.
 	beginWrite = command{text: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"}
-	// askTimeline begins the name of a file of the log with the timeline.
-	askTimeline = command{text: "SELECT " + timeline}
+	// askTimeline asks in which history of the server a number is given: the
+	// name of a file of the log begins with the timeline.
+	askTimeline = command{text: "SELECT " + timeline + ", " + started}
 	// constraintsNow has the server judge before COMMIT what it would judge
 	// there, so that a refused COMMIT is rare and a trial meets the same rules.
 	constraintsNow = command{text: "SET CONSTRAINTS ALL IMMEDIATE"}
@@ -44,6 +48,7 @@ type written struct {
 	cells    [][]byte
 	xid      string
 	timeline uint32
+	started  string
 }
 
 // Write implements target.Session.
@@ -145,7 +150,7 @@ func (s *Session) sendOnce(ctx context.Context, p *plan.Plan, c command, st *sta
 		case i == at:
 			return s.take(w, rr, st)
 		case commands[i].text == askTimeline.text:
-			w.timeline, err = s.readTimeline(rr)
+			err = s.readTimeline(w, rr)
 		}
 		return err
 	})
@@ -191,17 +196,18 @@ func (s *Session) take(w *written, rr *pgconn.ResultReader, st *statement) error
 	return nil
 }
 
-func (s *Session) readTimeline(rr *pgconn.ResultReader) (uint32, error) {
-	if !rr.NextRow() || len(rr.Values()) != 1 {
+func (s *Session) readTimeline(w *written, rr *pgconn.ResultReader) error {
+	if !rr.NextRow() || len(rr.Values()) != 2 {
 		s.broken = true
-		return 0, violation("no timeline")
+		return violation("no timeline")
 	}
 	n, err := strconv.ParseUint(string(rr.Values()[0]), 16, 32)
 	if err != nil {
 		s.broken = true
-		return 0, violation("a timeline that is no number")
+		return violation("a timeline that is no number")
 	}
-	return uint32(n), nil
+	w.timeline, w.started = uint32(n), string(rr.Values()[1])
+	return nil
 }
 
 // judge holds a write to its one row. A trigger or a rule may have made of it
@@ -231,7 +237,7 @@ func (s *Session) complete(ctx context.Context, p *plan.Plan, w *written, sink t
 			return err
 		}
 	}
-	if err := executed(target.Evidence{Identity: s.server.Identity, XID: w.xid, Timeline: w.timeline}); err != nil {
+	if err := executed(target.Evidence{Identity: s.server.Identity, XID: w.xid, Timeline: w.timeline, Started: w.started}); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -23,7 +23,7 @@ func done(tag string) []pgproto3.BackendMessage {
 // up to the COMMIT.
 func (p *peer) update() {
 	p.greet()
-	timeline := []pgproto3.BackendMessage{&pgproto3.ParseComplete{}, &pgproto3.BindComplete{}, description(25), row("00000001"), &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}}
+	timeline := []pgproto3.BackendMessage{&pgproto3.ParseComplete{}, &pgproto3.BindComplete{}, description(25, 25), row("00000001", "1700000000.5"), &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}}
 	p.query()
 	p.send(append(timeline, &pgproto3.ReadyForQuery{TxStatus: 'I'})...)
 	p.query()

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"flowyte/internal/dbtest"
 	"flowyte/internal/fault"
 	"flowyte/internal/plan"
+	"flowyte/internal/privatedb"
 	"flowyte/internal/schema"
 	"flowyte/internal/target"
 )
@@ -220,4 +222,34 @@ func TestSlowStatement(t *testing.T) {
 		w.quiet(t)
 		w.wantRows(t, "A 1 2 x")
 	})
+}
+
+// TestCrashBeforeCommit: the server dies with the write undecided. PostgreSQL
+// forgets the transaction's number and gives it to another one, whose end is
+// not taken for the write's.
+func TestCrashBeforeCommit(t *testing.T) {
+	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB} {
+		t.Run(string(flavor), func(t *testing.T) {
+			t.Parallel()
+			server := dbtest.Own(t, flavor)
+			w := newWay(t, dbtest.New(t, server), false)
+			succeed(t, w.write(t, w.insert, book("A", "1", "2", "x"), &kept{}))
+			k := kept{before: server.Kill}
+			wantCode(t, w.write(t, w.update, w.note("y", "A"), &k), fault.CommitUnknown)
+			succeed(t, server.Restart(t.Context()))
+			for range 20 {
+				w.db.Exec(t, "INSERT INTO customers SELECT MAX(id) + 1, 'other' FROM customers")
+			}
+			e := k.last(t)
+			if w.kind() == schema.Postgres {
+				if reused := w.db.Query(t, "SELECT pg_xact_status('"+e.XID+"')")[0][0]; reused != "committed" {
+					t.Logf("the number was not given again: %s", reused)
+				}
+			}
+			if fate := w.fate(t, w.update, e); fate != target.FateRolledBack {
+				t.Errorf("it is said to be %s", fate)
+			}
+			w.wantRows(t, "A 1 2 x")
+		})
+	}
 }
