@@ -192,7 +192,7 @@ func TestCompileIsAFunction(t *testing.T) {
 // TestBinaryHasNoTestKitsOrParsers keeps what only tests need out of the binary.
 func TestBinaryHasNoTestKitsOrParsers(t *testing.T) {
 	for _, d := range list(t)["cmd/flowyte"].Deps {
-		for _, no := range []string{"flowyte/internal/dbtest", "flowyte/internal/apptest", "flowyte/internal/faultproxy", "github.com/pingcap/tidb", "github.com/wasilibs/go-pgquery", "net/http/pprof", "expvar"} {
+		for _, no := range []string{"flowyte/internal/dbtest", "flowyte/internal/apptest", "flowyte/internal/faultproxy", "github.com/pingcap/tidb", "github.com/wasilibs/go-pgquery", "net/http/pprof"} {
 			if d == no || strings.HasPrefix(d, no+"/") {
 				t.Errorf("the binary links %s", d)
 			}

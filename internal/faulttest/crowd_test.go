@@ -23,6 +23,7 @@ import (
 // its name.
 type tenant struct {
 	name   string
+	key    string
 	client *client.Client
 	agent  string
 	conv   string
@@ -36,7 +37,8 @@ func settle(t testing.TB, app *apptest.App, db *dbtest.Database, name string, po
 		`INSERT INTO desks VALUES (1, '`+apptest.CanaryPhone+`', '`+name+`')`)
 	creds := apptest.Credentials(db, db.User(t, "SELECT"))
 	creds.Port = api.Port(strconv.Itoa(port))
-	w := &tenant{name: name, client: app.ClientWith(app.NewKey(t, name))}
+	w := &tenant{name: name, key: app.NewKey(t, name)}
+	w.client = app.ClientWith(w.key)
 	if _, err := w.client.Connect(t.Context(), db.Kind, creds); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -39,16 +40,18 @@ func play(role string) int {
 // process is the service as a process of its own, on the folder of a practice
 // that was stopped. The practice speaks to it.
 type process struct {
-	cmd   *exec.Cmd
-	ended chan error
-	log   *apptest.Log
+	cmd     *exec.Cmd
+	metrics string // where they are served
+	ended   chan error
+	log     *apptest.Log
 }
 
 // apart stops the practice's service and starts it as another process.
 func (p *practice) apart(t *testing.T, env ...string) *process {
 	t.Helper()
 	p.Stop()
-	cmd := exec.Command(os.Args[0], "serve", "--addr", "127.0.0.1:0", "--data", p.Data, "--allow-target", "127.0.0.0/8")
+	metrics := freeAddress(t)
+	cmd := exec.Command(os.Args[0], "serve", "--addr", "127.0.0.1:0", "--metrics-addr", metrics, "--data", p.Data, "--allow-target", "127.0.0.0/8")
 	cmd.Env = append(append(os.Environ(), roleVariable+"=serve"), env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -57,7 +60,7 @@ func (p *practice) apart(t *testing.T, env ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	one := &process{cmd: cmd, ended: make(chan error, 1), log: &apptest.Log{}}
+	one := &process{cmd: cmd, metrics: metrics, ended: make(chan error, 1), log: &apptest.Log{}}
 	address := make(chan string, 1)
 	go func() {
 		lines := bufio.NewScanner(stderr)
@@ -89,6 +92,17 @@ func (p *practice) apart(t *testing.T, env ...string) *process {
 		t.Fatalf("the service did not say where it listens:\n%s", one.log.String())
 	}
 	return one
+}
+
+// freeAddress is one on which nobody listens at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // stop sends SIGTERM and waits for the end.

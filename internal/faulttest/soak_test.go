@@ -1,0 +1,226 @@
+package faulttest
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"flowyte/api"
+	"flowyte/client"
+	"flowyte/internal/dbtest"
+	"flowyte/internal/faultproxy"
+	"flowyte/internal/privatedb"
+)
+
+// soak is for `make soak`.
+var soak = flag.Duration("soak", 0, "soak for so long, and with 1,000 organisations, instead of the short forms")
+
+const (
+	soakCallers = 50
+	shortSoak   = 25 * time.Second
+	// weatherLasts is the longest time between two faults; breath is that
+	// between two calls of one caller.
+	weatherLasts = 2 * time.Second
+	breath       = 40 * time.Millisecond
+	// What the process may hold more at the end than at the beginning, quiet
+	// both times, with all pools as full as they were.
+	moreGoroutines, moreFiles, moreMemory = 25, 25, 24 << 20
+)
+
+// toxics are what the network does next, picked at random.
+var toxics = []faultproxy.Faults{
+	{}, {}, {},
+	{Latency: 50 * time.Millisecond, Jitter: 25 * time.Millisecond},
+	{BytesPerSecond: 1000},
+	{Slice: 1},
+	{CloseAfter: 300 * time.Millisecond},
+	{CutAfter: 100}, {CutAfter: 1, Reset: true}, {CutAfter: 2000, Reset: true},
+	{Hole: true},
+	{Refuse: true}, {Refuse: true, Reset: true},
+}
+
+// footprint is what a process holds: memory is resident, in bytes.
+type footprint struct{ goroutines, files, memory int }
+
+func (f footprint) String() string {
+	return fmt.Sprintf("%d goroutines, %d files, %.1f MiB", f.goroutines, f.files, float64(f.memory)/(1<<20))
+}
+
+// footprint reads what the kernel knows of the service, and its metrics.
+func (one *process) footprint(t *testing.T) footprint {
+	t.Helper()
+	folder := "/proc/" + strconv.Itoa(one.cmd.Process.Pid)
+	files, err := os.ReadDir(folder + "/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(folder + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + one.metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(in []byte, pattern string) int {
+		found := regexp.MustCompile(pattern).FindSubmatch(in)
+		if found == nil {
+			t.Fatalf("nothing is %s", pattern)
+		}
+		n, err := strconv.Atoi(string(found[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return footprint{number(text, `(?m)^go_goroutines (\d+)$`), len(files), number(status, `VmRSS:\s+(\d+) kB`) << 10}
+}
+
+// swarm is many callers of many organisations.
+type swarm struct {
+	tenants []*tenant
+	counts  sync.Map // of outcomes
+	calls   atomic.Int64
+}
+
+// run has callers ask for some time. Every answer is right, or an honest outcome
+// in its time.
+func (s *swarm) run(t *testing.T, callers int, lasting time.Duration, late time.Duration) {
+	t.Helper()
+	end := time.Now().Add(lasting)
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			w := s.tenants[i%len(s.tenants)]
+			tick := time.NewTicker(breath)
+			defer tick.Stop()
+			for ; time.Now().Before(end) && !t.Failed(); <-tick.C {
+				a, took := w.ask(t)
+				s.calls.Add(1)
+				n, _ := s.counts.LoadOrStore(a.Outcome, &atomic.Int64{})
+				n.(*atomic.Int64).Add(1)
+				switch a.Outcome {
+				case api.OutcomeOK, api.OutcomeTimedOut, api.OutcomeUnavailable, api.OutcomeBusy:
+				default:
+					t.Errorf("%s: %s", w.name, a.Outcome)
+				}
+				if took > deadline+late {
+					t.Errorf("%s: %s after %v", w.name, a.Outcome, took)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (s *swarm) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d calls", s.calls.Load())
+	s.counts.Range(func(outcome, n any) bool {
+		fmt.Fprintf(&b, ", %d %s", n.(*atomic.Int64).Load(), outcome)
+		return true
+	})
+	return b.String()
+}
+
+// moved gives the tenants clients of the service as it is now.
+func (p *practice) moved(tenants []*tenant) {
+	for _, w := range tenants {
+		w.client = client.New(p.URL, w.key, p.HTTP)
+	}
+}
+
+// TestSoak is Z01: fifty callers at once, on databases of both kinds whose
+// network does something else every moment. Nothing is lost but calls: at the
+// end the process holds what it held at the beginning. `make soak` takes longer.
+func TestSoak(t *testing.T) {
+	lasting := max(*soak, shortSoak)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, seed))
+	p := behind(t, dbtest.Postgres(t))
+	var proxies []*faultproxy.Proxy
+	s := &swarm{}
+	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB} {
+		on := dbtest.On(t, flavor)
+		proxy := proxyTo(t, faultproxy.Address(0), on.Server)
+		proxies = append(proxies, proxy)
+		for i := range 3 {
+			w, err := settle(t, p.App, dbtest.New(t, on.Server), fmt.Sprintf("%s-%d", flavor, i), proxy.Port())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.tenants = append(s.tenants, w)
+		}
+	}
+	one := p.apart(t)
+	p.moved(s.tenants)
+	s.run(t, soakCallers, 3*time.Second, 4*slack)
+	before := one.footprint(t)
+
+	stop := make(chan struct{})
+	var weather sync.WaitGroup
+	weather.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Duration(random.Int64N(int64(weatherLasts)))):
+			}
+			proxy := proxies[random.IntN(len(proxies))]
+			if random.IntN(6) == 0 {
+				proxy.Cut()
+			}
+			proxy.Set(toxics[random.IntN(len(toxics))])
+		}
+	})
+	half := footprint{}
+	for i := range 2 {
+		s.run(t, soakCallers, lasting/2, 4*slack)
+		if i == 0 {
+			half = one.footprint(t)
+		}
+	}
+	close(stop)
+	weather.Wait()
+	t.Logf("before: %v\nhalf-way: %v\n%v", before, half, s)
+
+	for _, proxy := range proxies {
+		proxy.Set(faultproxy.Faults{})
+	}
+	well := &swarm{tenants: s.tenants}
+	well.run(t, len(well.tenants), recovery+slack, 4*slack) // finds everybody again
+	for _, w := range s.tenants {
+		if a, _ := w.ask(t); a.Outcome != api.OutcomeOK {
+			t.Errorf("%s is not well: %s", w.name, a.Outcome)
+		}
+	}
+	var after footprint
+	within(t, 15*time.Second, "quiet", func() bool {
+		after = one.footprint(t)
+		return after.goroutines <= before.goroutines+moreGoroutines && after.files <= before.files+moreFiles
+	})
+	t.Logf("after: %v", after)
+	if after.memory > before.memory+moreMemory {
+		t.Errorf("the process held %v and holds %v", before, after)
+	}
+	if n, _ := s.counts.Load(api.OutcomeOK); n == nil || n.(*atomic.Int64).Load() < s.calls.Load()/10 {
+		t.Errorf("hardly anything went well: %v", s)
+	}
+	one.stop(t)
+}
