@@ -138,8 +138,11 @@ func (p *peer) challenge(salt string, iterations string) (clientFirst, serverFir
 	gone(p.backend.SetAuthType(pgproto3.AuthTypeSASL))
 	message, err := p.backend.Receive()
 	gone(err)
-	first := string(message.(*pgproto3.SASLInitialResponse).Data)
-	_, clientFirst, _ = strings.Cut(first, ",,")
+	first, ok := message.(*pgproto3.SASLInitialResponse)
+	if !ok {
+		panic(errGone) // it says goodbye
+	}
+	_, clientFirst, _ = strings.Cut(string(first.Data), ",,")
 	_, nonce, _ := strings.Cut(clientFirst, "r=")
 	serverFirst = "r=" + nonce + "server,s=" + salt + ",i=" + iterations
 	p.send(&pgproto3.AuthenticationSASLContinue{Data: []byte(serverFirst)})
@@ -160,8 +163,11 @@ func (p *peer) authenticate(password string) {
 	clientFirst, serverFirst := p.challenge(base64.StdEncoding.EncodeToString(salt), "4096")
 	message, err := p.backend.Receive()
 	gone(err)
-	final := string(message.(*pgproto3.SASLResponse).Data)
-	withoutProof, _, _ := strings.Cut(final, ",p=")
+	final, ok := message.(*pgproto3.SASLResponse)
+	if !ok {
+		panic(errGone) // it says goodbye
+	}
+	withoutProof, _, _ := strings.Cut(string(final.Data), ",p=")
 	salted, err := pbkdf2.Key(sha256.New, password, salt, 4096, sha256.Size)
 	gone(err)
 	signature := mac(mac(salted, "Server Key"), clientFirst+","+serverFirst+","+withoutProof)
