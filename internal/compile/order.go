@@ -35,6 +35,10 @@ func (c *compiler) order(f *binding.Filter, filter equality) ordering {
 	} else if len(c.object.PrimaryKey) == 0 && !unique {
 		c.add(binding.Found(binding.OrderUndefined, "sqlSearch.orderBy"))
 	}
+	if f.OrderBy == nil && unique && !filter.forms && !c.inherited() {
+		// One row at most: nothing to sort, and a sort costs the server time.
+		return ordering{}
+	}
 	for _, name := range c.object.PrimaryKey {
 		field := c.object.Field(name)
 		if field == nil || !c.dialect.LegalName(name) {
