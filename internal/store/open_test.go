@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 // play is what another process does with the store in dir.
 func play(role, dir string) error {
 	ctx := context.Background()
+	if role == "points" {
+		return playPoints(ctx, dir)
+	}
 	s, err := Open(ctx, dir, Options{Serve: role != "command", LockWait: time.Second})
 	if err != nil {
 		return err
