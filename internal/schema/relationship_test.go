@@ -113,6 +113,7 @@ func TestWords(t *testing.T) {
 	for name, want := range map[string]string{
 		"customer_id": "customer id", "customerID": "customer id", "CustomerId": "customer id", "CUSTOMER-ID": "customer id", "HTTPServer": "http server",
 		"SSNLast4": "ssn last 4", "line2": "line 2", "a.b c": "a b c", "": "", "__": "", "straßeNummer": "straße nummer", "ID": "id",
+		"the IDs": "the ids", "parseURLsFast": "parse urls fast", "VINs2": "vins 2", "IDStatus": "id status",
 	} {
 		if got := strings.Join(schema.Words(name), " "); got != want {
 			t.Errorf("Words(%q) is %q", name, got)

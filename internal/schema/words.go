@@ -44,10 +44,16 @@ func boundary(runes []rune, i int) bool {
 	case unicode.IsLower(before) && unicode.IsUpper(r):
 		return true
 	case unicode.IsUpper(before) && unicode.IsUpper(r):
-		// The last capital of a run begins a word: "HTTPServer".
-		return i+1 < len(runes) && unicode.IsLower(runes[i+1])
+		// The last capital of a run begins a word: "HTTPServer". Not so before
+		// the s of a plural: "IDs".
+		return i+1 < len(runes) && unicode.IsLower(runes[i+1]) && !pluralEnds(runes[i+1:])
 	}
 	return false
+}
+
+// pluralEnds tells whether what follows a run of capitals is a lone s.
+func pluralEnds(rest []rune) bool {
+	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
 }
 
 // Singular is the likeliest singular of an English plural; a word that is no

@@ -37,6 +37,8 @@ type object struct {
 	name       string // public
 	fields     span
 	operations []string
+	// known is how much more its neighbours count for the number of them.
+	known float32
 }
 
 type field struct {
@@ -44,6 +46,8 @@ type field struct {
 	object uint32
 	// prior is how likely the field is meant when only its object was named.
 	prior float32
+	// refers: it is there to lead to another object.
+	refers bool
 }
 
 // span is a half-open range of numbers.

@@ -11,6 +11,7 @@ const (
 	weakWord   = 0.3
 	digitWord  = 0.2
 	inflection = 0.95
+	byDoing    = 0.6 // who instructs is an instructor
 	sameWord   = 0.9
 	saidFor    = 0.8
 	siblings   = 0.24
@@ -21,6 +22,9 @@ const (
 // maxPlaces bounds the places that one search visits: what stands nearly
 // everywhere tells little, and is left out first.
 const maxPlaces = 150_000
+
+// shortestVerb is how long a stem must be for who does it to be looked for.
+const shortestVerb = 4
 
 // maxUnknown is how many words of a query typing errors are looked for in.
 const maxUnknown = 8
@@ -252,6 +256,10 @@ func (c *collector) word(word, stemmed string) {
 		c.add(t, 1, asWritten)
 	}
 	c.key(stemmed, inflection, inflected)
+	if len(stemmed) >= shortestVerb {
+		c.key(stem(stemmed+"er"), byDoing, inflected)
+		c.key(stem(stemmed+"or"), byDoing, inflected)
+	}
 	c.relatives(stemmed)
 }
 

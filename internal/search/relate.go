@@ -1,6 +1,7 @@
 package search
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -34,6 +35,13 @@ func (b *builder) relate(db *schema.Database) {
 	edges = b.alike(db, edges)
 	b.ix.neighbours = newRelation(edges, len(db.Objects))
 	b.ix.referring = newRelation(references, len(db.Objects))
+	for _, r := range references {
+		b.ix.fields[r[1]].refers = true
+	}
+	for i := range b.ix.objects {
+		near := len(b.ix.neighbours.of(uint32(i)))
+		b.ix.objects[i].known = float32(1 + wellKnown*math.Log2(1+float64(near)))
+	}
 }
 
 func edge(edges [][2]uint32, a, b uint32) [][2]uint32 {
@@ -62,6 +70,7 @@ func (b *builder) alike(db *schema.Database, edges [][2]uint32) [][2]uint32 {
 		for j := range db.Objects[i].Fields {
 			if to := called[b.inStems(db.Objects[i].Fields[j].Name)]; len(to) == 1 {
 				edges = edge(edges, uint32(i), to[0])
+				b.ix.fields[b.ix.objects[i].fields.from+uint32(j)].refers = to[0] != uint32(i)
 			}
 		}
 	}

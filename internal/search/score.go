@@ -10,6 +10,8 @@ const (
 	adjacent   = 0.5  // when object and field are named one after the other
 	fromNext   = 0.5  // of the best neighbour, for an object
 	fromSecond = 0.45 // of the second best, in units of the best
+	wellKnown  = 0.1  // more from neighbours for each doubling of their number
+	onlyRefers = 0.6  // of a field that is called like another object, for its own
 	around     = 0.08 // of an object's whole evidence, for any of its fields
 	likely     = 0.9  // of the same, for a field of prior 1
 	leaders    = 64   // objects whose neighbours are looked at
@@ -104,7 +106,7 @@ func (s *scratch) hear(ix *Index, u *unit) {
 			s.touchField(f, fromTarget*s.object[o].now)
 		}
 	}
-	s.settle()
+	s.settle(ix)
 }
 
 // rarity is that of the word itself where the schema has it: a synonym cannot
@@ -155,7 +157,7 @@ func (s *scratch) touchObject(o uint32, v float32) {
 
 // settle adds what the present word said to the sums, and makes it the word
 // before.
-func (s *scratch) settle() {
+func (s *scratch) settle(ix *Index) {
 	named := len(s.objects)
 	for _, f := range s.fields {
 		field := &s.field[f]
@@ -163,7 +165,11 @@ func (s *scratch) settle() {
 		if o.now == 0 && o.child == 0 {
 			s.objects = append(s.objects, field.object)
 		}
-		o.child = max(o.child, v)
+		if ix.fields[f].refers {
+			o.child = max(o.child, onlyRefers*v)
+		} else {
+			o.child = max(o.child, v)
+		}
 		field.sum += adjacent*min(o.before, v) + max(v-fromParent*o.now, 0)
 		field.now = 0
 		s.fieldsNow = append(s.fieldsNow, scored{f, v})
@@ -223,7 +229,7 @@ func (s *scratch) spread(ix *Index) {
 	all := top{most: maxHits}
 	for _, o := range s.allObjects {
 		state := &s.object[o]
-		state.sum += fromNext * (state.best + fromSecond*state.second)
+		state.sum += fromNext * ix.objects[o].known * (state.best + fromSecond*state.second)
 		all.offer(scored{o, state.sum})
 	}
 	s.ranked = append(s.ranked, all.sorted()...)

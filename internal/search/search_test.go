@@ -80,6 +80,8 @@ func TestFirstHit(t *testing.T) {
 		{"plural of the query", "suppliers", Object, "suppliers"},
 		{"singular of the query", "supplier", Object, "suppliers"},
 		{"inflection", "hiring date", Field, "staff.hire_date"},
+		{"plural of an abbreviation in capitals", "POs and DOBs", Field, "owners.dob"},
+		{"who does it", "who supplies it", Object, "suppliers"},
 		{"accents", "spécies", Field, "pets.species"},
 		{"abbreviation in the schema: qty", "quantity", Field, "purchase_order_items.qty"},
 		{"abbreviation in the schema: amt", "total amount", Field, "PurchaseOrders.totalAmt"},
@@ -165,6 +167,32 @@ func TestFindsNeighboursByName(t *testing.T) {
 	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{made("deliveries", "id", "lot_code"), lots}}
 	hits := Build(db, allOf).Search("expires", Object, 5)
 	if len(hits) != 2 || hits[1].Object != "deliveries" || hits[1].Why != "related to lots" {
+		t.Errorf("found %+v", hits)
+	}
+}
+
+// TestNeighboursThatManyKnow: of two objects that are equally near, the one
+// with more relationships comes first.
+func TestNeighboursThatManyKnow(t *testing.T) {
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("alpha", "id", "species_id->species"), made("beta", "id", "species_id->species", "gamma_id->gamma"), made("gamma", "id"), made("species", "id"),
+	}}
+	hits := Build(db, allOf).Search("species", Object, 3)
+	if len(hits) != 3 || hits[1].Object != "beta" {
+		t.Errorf("found %+v", hits)
+	}
+}
+
+// TestReferencesSayLess: a field called like another object leads to that one.
+func TestReferencesSayLess(t *testing.T) {
+	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("allergies", "id", "pet"), made("pet", "id", "kind"), made("zoo", "id", "pet_kind"),
+	}}
+	ix := Build(db, allOf)
+	if f := ix.fields[1]; f.name != "pet" || !f.refers {
+		t.Errorf("allergies.pet is %+v", f)
+	}
+	if hits := ix.Search("pet", Object, 3); len(hits) == 0 || hits[0].Object != "pet" {
 		t.Errorf("found %+v", hits)
 	}
 }
