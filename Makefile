@@ -79,12 +79,12 @@ eval-search:
 hostile:
 	@scripts/hostile.sh $(N)
 
-## soak: 50 callers on a network that never behaves, and 1,000 organisations (T=10m)
+## soak: callers on a network that never behaves, 1,000 organisations, 1,000 skills (T=10m)
 .PHONY: soak
 soak: T = 10m
 soak:
 	@scripts/fetch-databases.sh postgres mariadb
-	$(GO) test ./internal/faulttest -count=1 -run 'TestSoak|TestManyTenants' -v -timeout 90m -soak $(T)
+	$(GO) test ./internal/faulttest -count=1 -run 'TestSoak|TestManyTenants|TestStartNeedsNobody' -v -timeout 90m -soak $(T)
 
 ## cover-classifier: whether the tests reach every statement that judges hosts and addresses
 .PHONY: cover-classifier

@@ -41,7 +41,8 @@ func play(role string) int {
 // that was stopped. The practice speaks to it.
 type process struct {
 	cmd     *exec.Cmd
-	metrics string // where they are served
+	metrics string        // where they are served
+	took    time.Duration // from its start until it listened
 	ended   chan error
 	log     *apptest.Log
 }
@@ -57,6 +58,7 @@ func (p *practice) apart(t *testing.T, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	begun := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,7 @@ func (p *practice) apart(t *testing.T, env ...string) *process {
 	})
 	select {
 	case a := <-address:
-		p.URL = "http://" + a
+		p.URL, one.took = "http://"+a, time.Since(begun)
 	case err := <-one.ended:
 		one.ended <- err
 		t.Fatalf("the service did not start: %v\n%s", err, one.log.String())
