@@ -140,15 +140,18 @@ type Skill struct {
 
 // ExecutionConfig is for the operator's eyes: what would run.
 type ExecutionConfig struct {
-	Kind       string          `json:"kind"`
-	Operation  string          `json:"operation"`
-	Statement  string          `json:"statement"`
-	Parameters []PlanParameter `json:"parameters"`
-	Results    []PlanResult    `json:"results"`
-	MaxRows    int             `json:"maxRows"`
-	TimeoutMs  int             `json:"timeoutMs"`
-	Plan       *QueryPlan      `json:"plan"`
-	PlanDigest string          `json:"planDigest"`
+	Kind      string `json:"kind"`
+	Operation string `json:"operation"`
+	Statement string `json:"statement"`
+	// CheckStatement is what a write on the MySQL family asks besides, before
+	// and after its statement: the written columns of its row.
+	CheckStatement string          `json:"checkStatement,omitempty"`
+	Parameters     []PlanParameter `json:"parameters"`
+	Results        []PlanResult    `json:"results"`
+	MaxRows        int             `json:"maxRows"`
+	TimeoutMs      int             `json:"timeoutMs"`
+	Plan           *QueryPlan      `json:"plan"`
+	PlanDigest     string          `json:"planDigest"`
 }
 
 // PlanParameter is one placeholder of the statement and where its value comes from.

@@ -214,6 +214,9 @@ func (a *App) compiledBy(t *testing.T) []string {
 		for _, s := range skills {
 			if s.ExecutionConfig != nil {
 				all = append(all, s.ExecutionConfig.Statement)
+				if check := s.ExecutionConfig.CheckStatement; check != "" {
+					all = append(all, check)
+				}
 			}
 		}
 	}

@@ -204,6 +204,9 @@ func (d *demoRun) split(body []byte, elapsed time.Duration) error {
 		return nil
 	}
 	a := answer.Data
+	if a.Replayed || a.DBMs == 0 {
+		return nil // it asked nobody
+	}
 	d.say("\nThe call took %.2f ms: %.2f ms in the database, %.2f ms in this service, %.2f ms of HTTP on the way.",
 		ms(elapsed), a.DBMs, a.LatencyMs-a.DBMs, ms(elapsed)-a.LatencyMs)
 	return nil
@@ -246,13 +249,13 @@ func (d *demoRun) farewell(exit bool) {
 	d.say(`
 1. Look somebody up who is not in the books; "not found" is a result, not an error:
    curl -X POST "$FLOWYTE_URL/api/v1/conversations/$CONVERSATION_ID/tool-calls" -H "Authorization: Bearer $FLOWYTE_KEY" \
-     -H "Content-Type: application/json" -d '{ "toolCallId": "call-2", "tool": "look_up_an_appointment", "arguments": { "caller_phone": "+1 206 555 0100" } }'
+     -H "Content-Type: application/json" -d '{ "toolCallId": "call-3", "tool": "look_up_an_appointment", "arguments": { "caller_phone": "+1 206 555 0100" } }'
 
 2. Block the column that the skill returns; the published skill stops at once:
    curl -X PATCH "$FLOWYTE_URL/api/v1/integrations/$KIND/scoping" -H "Authorization: Bearer $FLOWYTE_KEY" \
      -H "Content-Type: application/json" -d '{ "blockedColumns": { "appointments": ["status"] } }'
    curl -X POST "$FLOWYTE_URL/api/v1/conversations/$CONVERSATION_ID/tool-calls" -H "Authorization: Bearer $FLOWYTE_KEY" \
-     -H "Content-Type: application/json" -d '{ "toolCallId": "call-3", "tool": "look_up_an_appointment", "arguments": {} }'
+     -H "Content-Type: application/json" -d '{ "toolCallId": "call-4", "tool": "look_up_an_appointment", "arguments": {} }'
 
 3. Open the reference in a browser:
    %s/docs`, d.runner.Env["FLOWYTE_URL"])

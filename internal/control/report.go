@@ -119,6 +119,9 @@ func noticeable(f frozen) map[string]any {
 		fields[at+"requiresVerifiedIdentity"] = sk.RequiresVerifiedIdentity
 		if e := sk.ExecutionConfig; e != nil {
 			fields[at+"statement"] = e.Statement
+			if e.CheckStatement != "" {
+				fields[at+"checkStatement"] = e.CheckStatement
+			}
 			fields[at+"parameters"] = e.Parameters
 			fields[at+"planDigest"] = e.PlanDigest
 			fields[at+"maxRows"] = e.MaxRows

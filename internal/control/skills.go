@@ -330,6 +330,9 @@ func viewExecution(sk store.Skill, p *plan.Plan, q *api.QueryPlan) *api.Executio
 		Kind: string(p.Kind), Operation: p.Operation, Statement: p.Statement, MaxRows: p.MaxRows, TimeoutMs: p.TimeoutMs,
 		Plan: q, PlanDigest: sk.PlanDigest, Parameters: []api.PlanParameter{}, Results: []api.PlanResult{},
 	}
+	if p.Check != nil {
+		e.CheckStatement = p.Check.Statement
+	}
 	for i := range p.Slots {
 		slot := &p.Slots[i]
 		v := api.PlanParameter{Position: i + 1, Source: string(slot.Source), Name: slot.Name, Type: string(slot.Type.Type)}
