@@ -26,7 +26,7 @@ func (s *Service) AutoBind(ctx context.Context, p auth.Principal, agent id.Agent
 	if err != nil {
 		return api.AutoBound{}, err
 	}
-	found, err := assist.Propose(r.Goal, c.goals())
+	found, err := assist.Propose(r.Goal, c.goals(s.now()))
 	if err != nil {
 		return api.AutoBound{}, noMatch(err)
 	}

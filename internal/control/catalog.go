@@ -30,35 +30,13 @@ type catalog struct {
 	scoped *schema.Database
 	digest string
 
-	goalsOnce sync.Once
-	forGoals  *assist.Catalog
-	indexOnce sync.Once
-	index     *search.Index
+	forGoals derived[assist.Catalog]
+	index    derived[search.Index]
 }
 
 func newCatalog(whole *schema.Database, scope schema.Scope) *catalog {
 	scoped := schema.Apply(whole, scope)
 	return &catalog{whole: whole, scope: scope, scoped: scoped, digest: schema.Digest(scoped)}
-}
-
-// goals is what proposals are made from, prepared at the first one.
-func (c *catalog) goals() *assist.Catalog {
-	c.goalsOnce.Do(func() { c.forGoals = assist.NewCatalog(c.scoped, c.scope) })
-	return c.forGoals
-}
-
-// words is the search index, built at the first search.
-func (c *catalog) words() *search.Index {
-	c.indexOnce.Do(func() {
-		c.index = search.Build(c.scoped, func(o *schema.Object) []string {
-			var names []string
-			for _, op := range operations(c.scoped, o) {
-				names = append(names, op.Name)
-			}
-			return names
-		})
-	})
-	return c.index
 }
 
 // class is the PII class of a column, with the organisation's overrides.
@@ -368,7 +346,7 @@ func (s *Service) Search(ctx context.Context, p auth.Principal, kind schema.Kind
 		return nil, err
 	}
 	hits := []api.SearchHit{}
-	for _, h := range c.words().Search(q, only, limit) {
+	for _, h := range c.words(s.now()).Search(q, only, limit) {
 		hit := api.SearchHit{Type: string(h.Type), Object: h.Object, Field: h.Field, Operation: h.Operation, Score: h.Score, Why: h.Why}
 		if o := &c.scoped.Objects[h.Place]; h.Type == search.Field {
 			hit.PIIClass = c.class(o, o.Field(h.Field))

@@ -54,7 +54,8 @@ type user struct {
 // Watch looks at the used objects of every connection with published skills,
 // once in an interval, and sooner where a call found a change, until ctx ends.
 // A skill that uses something that changed is drifted from then on, and is
-// healed by the look that finds everything as it was.
+// healed by the look that finds everything as it was. What was derived from
+// catalogues and is not asked for any more is let go on the way.
 func (s *Service) Watch(ctx context.Context, interval time.Duration) {
 	tick := min(interval, driftRetry)
 	ticker := time.NewTicker(tick)
@@ -66,6 +67,7 @@ func (s *Service) Watch(ctx context.Context, interval time.Duration) {
 			return
 		case <-ticker.C:
 		}
+		s.catalogs.rest(s.now().Add(-idleAfter))
 		// Half a tick less, since ticks come a little early or late.
 		s.lookAround(ctx, looked, interval-tick/2)
 	}
