@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +93,84 @@ func (r *run) kill(t *testing.T, point string, at station, round int) {
 	r.settle(t, name, point, r.ready, writes, said)
 }
 
+// TestOutages: at the same places the database is killed, instead of the service.
+func TestOutages(t *testing.T) {
+	each(t, func(t *testing.T, db *dbtest.Database) {
+		r := begin(t, db)
+		for i := range *outages {
+			for _, point := range failpoints {
+				for _, at := range point.stations {
+					r.outage(t, point.name, at, i)
+					if t.Failed() {
+						return
+					}
+				}
+			}
+		}
+		r.report(t)
+	})
+}
+
+// outage kills the database while a write waits at a station, and starts it
+// again, every other time only when the callers have been answered.
+func (r *run) outage(t *testing.T, point string, at station, round int) {
+	t.Helper()
+	name := fmt.Sprintf("out %s %d", at, round)
+	writes := r.pair(t, name)
+	r.trap(t, at, r.nth(at), "wait")
+	answers := make(chan []api.ToolCallAnswer, 1)
+	go func() { answers <- r.askAll(t, writes) }()
+	if got := r.hear(t); got != saidReached {
+		t.Fatalf("the service says %q: %s", got, r.log)
+	}
+	restart := r.strike(t, round)
+	r.tell(t, tellGo)
+	if round%2 == 0 {
+		restart()
+		returned := time.Now()
+		r.settle(t, name, point, returned, writes, <-answers)
+		return
+	}
+	said := <-answers
+	restart()
+	r.settle(t, name, point, time.Now(), writes, said)
+}
+
+// strike kills the database, and gives what waits until it is back. Every third
+// time, and the first, one of PostgreSQL's processes is all that is killed: then
+// it ends the others, forgets what it had in memory, and goes on by itself.
+func (r *run) strike(t *testing.T, round int) (restart func()) {
+	t.Helper()
+	server := r.db.Server
+	if r.db.Kind == "postgres" && round%3 == 0 {
+		const writer = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'`
+		rows := r.db.Query(t, writer)
+		pid, err := strconv.Atoi(rows[0][0])
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			for t.Context().Err() == nil {
+				now, err := server.Query(t.Context(), "", writer)
+				if err == nil && len(now) == 1 && now[0][0] != rows[0][0] {
+					return
+				}
+			}
+		}
+	}
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // nth is which write, or which message of one, is struck.
 func (r *run) nth(at station) int {
 	if at == sent && r.db.Kind == "mysql" {
@@ -115,7 +195,7 @@ func (r *run) pair(t *testing.T, name string) []write {
 			if part == "struck" {
 				break
 			}
-			if a, err := w.ask(t, r.Client, "0"); err != nil || a.Outcome != api.OutcomeOK {
+			if a, err := w.insist(t, r.Client, "0"); err != nil || a.Outcome != api.OutcomeOK {
 				t.Fatalf("%s: %+v, %v\n%s", w.marker, a, err, r.log)
 			}
 		}
@@ -193,10 +273,11 @@ func (r *run) outcome(t *testing.T, w write, returned time.Time) api.ToolCallAns
 		case a.Outcome == api.OutcomeOK || a.Outcome == api.OutcomeFailed:
 			r.slow = max(r.slow, took)
 			return a
-		case took > knownWithin:
+		case took > knownWithin || reason(a) == "not_established":
 			t.Errorf("%s: after %v it is %s (%s)\n%s", w.marker, took, a.Outcome, reason(a), r.log)
 			return a
 		}
+		<-time.After(2 * time.Millisecond)
 	}
 }
 
@@ -211,7 +292,7 @@ func reason(a api.ToolCallAnswer) string {
 // id, and then under a new one. It gives the last answer.
 func (r *run) again(t *testing.T, w write, known api.ToolCallAnswer) api.ToolCallAnswer {
 	t.Helper()
-	same, err := w.ask(t, r.Client, "1")
+	same, err := w.insist(t, r.Client, "1")
 	switch {
 	case err != nil:
 		t.Fatalf("%s: %v\n%s", w.marker, err, r.log)
@@ -219,7 +300,7 @@ func (r *run) again(t *testing.T, w write, known api.ToolCallAnswer) api.ToolCal
 	case same.Outcome != known.Outcome || !same.Replayed || string(same.Result) != string(known.Result):
 		t.Errorf("%s is known as %s %s, and again answered %s %s", w.marker, known.Outcome, known.Result, same.Outcome, same.Result)
 	}
-	other, err := w.ask(t, r.Client, "2")
+	other, err := w.insist(t, r.Client, "2")
 	if err != nil || other.Outcome != api.OutcomeOK || other.Replayed != (same.Outcome == api.OutcomeOK) {
 		t.Errorf("%s was %s, and under a new id is %s (%s), replayed %t, %v", w.marker, same.Outcome, other.Outcome, reason(other), other.Replayed, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"flowyte/api"
 	"flowyte/client"
@@ -125,6 +126,20 @@ func (w write) ask(t *testing.T, c *client.Client, call string) (api.ToolCallAns
 		a, err = c.Call(t.Context(), w.conversation, r)
 	}
 	return a, err
+}
+
+// insist asks until there is more to say than that it cannot be done just now.
+func (w write) insist(t *testing.T, c *client.Client, call string) (api.ToolCallAnswer, error) {
+	for limit := time.Now().Add(2 * knownWithin); ; {
+		a, err := w.ask(t, c, call)
+		waits := a.Outcome == api.OutcomeBusy || a.Outcome == api.OutcomePending || a.Outcome == api.OutcomeUnavailable
+		if err != nil || !waits || time.Now().After(limit) {
+			return a, err
+		}
+		if a.RetryAfterMs != nil { // as agents are told to
+			<-time.After(time.Duration(*a.RetryAfterMs) * time.Millisecond)
+		}
+	}
 }
 
 // ledger is what the database says was written: the results under which it was.

@@ -132,7 +132,8 @@ func (s *service) end(t *testing.T) {
 	}
 }
 
-// lockedBuffer is written by one goroutine and read by another.
+// lockedBuffer is written by one goroutine and read by another. It shows its
+// end.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -147,5 +148,6 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.b.String()
+	b := l.b.Bytes()
+	return string(b[max(0, len(b)-4000):])
 }

@@ -16,7 +16,7 @@ type Evidence struct {
 	Identity string  `json:"identity"`           // of the database, schema.Server.Identity
 	XID      string  `json:"xid,omitempty"`      // PostgreSQL: the transaction's id
 	Timeline uint32  `json:"timeline,omitempty"` // PostgreSQL; 0 when the server keeps it to itself
-	Started  string  `json:"started,omitempty"`  // PostgreSQL: when the server was started
+	Started  string  `json:"started,omitempty"`  // PostgreSQL: since when the server has not crashed
 	Thread   uint64  `json:"thread,omitempty"`   // MySQL family: id of the connection
 	Key      []Value `json:"key,omitempty"`      // MySQL family: the arguments of plan.Check
 	Before   []byte  `json:"before,omitempty"`   // fingerprint of the row's written columns; nil: no row

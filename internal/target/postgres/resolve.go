@@ -16,8 +16,12 @@ const (
 	historyText = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN " + timeline + " END, " + started
 	statusText  = "SELECT pg_catalog.pg_xact_status(CAST(CAST($1 AS pg_catalog.text) AS pg_catalog.xid8))"
 	// checkpointText gives the first number that was not given yet at the last
-	// checkpoint, as epoch and number.
-	checkpointText = "SELECT c.next_xid FROM pg_catalog.pg_control_checkpoint() c"
+	// checkpoint, as epoch and number; NULL when that was before the statistics
+	// were dropped, and somebody else than a crash did it. A few seconds are for
+	// servers before 15, which drop them a little later.
+	checkpointText = "SELECT CASE WHEN c.checkpoint_time OPERATOR(pg_catalog.>=)" +
+		" (b.stats_reset OPERATOR(pg_catalog.-) CAST('10 seconds' AS pg_catalog.interval)) THEN c.next_xid END" +
+		" FROM pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_stat_bgwriter b"
 )
 
 // Resolve implements target.Session. On another timeline the number may be
@@ -46,27 +50,30 @@ func (s *Session) Resolve(ctx context.Context, _ *plan.Plan, e target.Evidence) 
 	if now[1] == e.Started {
 		return s.status(ctx, e.XID)
 	}
-	lost, err := s.forgotten(ctx, xid)
+	next, err := s.nextAtCheckpoint(ctx)
 	var refused sqlState
 	switch {
 	case errors.As(fault.Cause(err), &refused) && !s.Broken():
 		return target.FateUnknown, nil // the server keeps it to itself
 	case err != nil:
 		return "", err
-	case lost:
+	case next == 0:
+		return target.FateOpen, nil
+	case xid >= next:
 		return target.FateRolledBack, nil
 	}
 	return s.status(ctx, e.XID)
 }
 
-// forgotten tells whether a server that was started anew has not found the
-// number in its log. A crash loses the numbers of transactions that had not
-// committed, and they are given again to others, whose end would be taken for
-// this one's. The start itself makes a checkpoint.
-func (s *Session) forgotten(ctx context.Context, xid uint64) (bool, error) {
+// nextAtCheckpoint gives the first number that a server which has crashed had
+// not found in its log; 0 when it cannot tell before its next checkpoint. A crash
+// loses the numbers of transactions that had not committed, and they are given
+// again to others, whose end would be taken for a write's. Recovery ends with a
+// checkpoint.
+func (s *Session) nextAtCheckpoint(ctx context.Context) (uint64, error) {
 	cells, err := s.one(ctx, checkpointText)
-	if err != nil {
-		return false, err
+	if err != nil || cells[0] == nil {
+		return 0, err
 	}
 	text, _ := cells[0].(string)
 	high, low, _ := strings.Cut(text, ":")
@@ -74,9 +81,9 @@ func (s *Session) forgotten(ctx context.Context, xid uint64) (bool, error) {
 	number, badNumber := strconv.ParseUint(low, 10, 32)
 	if badEpoch != nil || badNumber != nil {
 		s.broken = true
-		return false, violation("a checkpoint without a number")
+		return 0, violation("a checkpoint without a number")
 	}
-	return xid >= epoch<<32|number, nil
+	return epoch<<32 | number, nil
 }
 
 // status asks for the state of a transaction.

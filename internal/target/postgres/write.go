@@ -15,7 +15,10 @@ import (
 
 const (
 	timeline = "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)"
-	started  = "CAST(pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) AS pg_catalog.text)"
+	// started tells since when the server has not crashed: it drops its
+	// statistics then, also where only one of its processes was killed, and
+	// keeps them when it is stopped in order.
+	started = "(SELECT CAST(pg_catalog.date_part('epoch', b.stats_reset) AS pg_catalog.text) FROM pg_catalog.pg_stat_bgwriter b)"
 )
 
 var (
