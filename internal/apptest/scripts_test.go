@@ -223,7 +223,12 @@ func TestScriptInputs(t *testing.T) {
 		}
 		many := url.Values{"database": {db.Name}, "tables": {strings.Repeat("t,", 9_999) + "t"}}
 		_, err := app.Client().Scripts(t.Context(), db.Kind, many)
-		wantProblem(t, err, 400, "invalid_parameter") // longer than any query may be
+		wantProblem(t, err, 422, "script_input_invalid")
+		many.Set("readTables", strings.Repeat("t_of_a_name_that_people_give,", 599)+"t")
+		many.Set("tables", "t")
+		if _, err = app.Client().Scripts(t.Context(), db.Kind, many); err != nil {
+			t.Errorf("600 tables to read: %v", err)
+		}
 		// A password means itself, whatever is in it.
 		password := `a\'b"c` + "`$$;--" + ` %s ä`
 		query := url.Values{"database": {db.Name}, "user": {"p09_pw"}, "password": {password}}

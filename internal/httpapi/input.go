@@ -238,7 +238,7 @@ func (p param) read(values []string, field reflect.Value) string {
 	switch {
 	case len(values) > 1:
 		return "must be given once"
-	case len(value) > maxQueryValue:
+	case len(value) > maxQueryValue && field.Kind() != reflect.Slice: // a list is bounded by the request's head, and judged by its entries
 		return fmt.Sprintf("must have at most %d bytes", maxQueryValue)
 	case !plain(value):
 		return "must be UTF-8 without control characters"
