@@ -539,16 +539,32 @@ func TestKillKeepsTheJournal(t *testing.T) {
 	}
 }
 
-// BenchmarkJournal is the cost of the three records of one write.
+// BenchmarkJournal is the cost of the three records of one write, alone and
+// with fifteen others at once; one operation is one write.
 func BenchmarkJournal(b *testing.B) {
-	s, _ := newStore(b)
-	_, _, err := s.Keyring(b.Context(), filepath.Join(s.dir, "master.key"))
-	must(b, err)
-	by := newOrg(b, s, "acme")
-	c := conversationOf(s, by)
-	for b.Loop() {
-		w := intended(b, s, c, string(id.New[id.Event]()))
-		must(b, s.ExecuteWrite(b.Context(), by.Org, w.ID, make([]byte, 600)))
-		finish(b, s, w, WriteCommitted)
+	for _, atOnce := range []int{1, 16} {
+		b.Run(fmt.Sprintf("%d at once", atOnce), func(b *testing.B) {
+			s, _ := newStore(b)
+			_, _, err := s.Keyring(b.Context(), filepath.Join(s.dir, "master.key"))
+			must(b, err)
+			by := newOrg(b, s, "acme")
+			todo := make(chan struct{})
+			var all sync.WaitGroup
+			for range atOnce {
+				c := conversationOf(s, by)
+				all.Go(func() {
+					for range todo {
+						w := intended(b, s, c, string(id.New[id.Event]()))
+						must(b, s.ExecuteWrite(b.Context(), by.Org, w.ID, make([]byte, 600)))
+						finish(b, s, w, WriteCommitted)
+					}
+				})
+			}
+			for b.Loop() {
+				todo <- struct{}{}
+			}
+			close(todo)
+			all.Wait()
+		})
 	}
 }
