@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"flowyte/internal/faultproxy"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -37,11 +39,11 @@ func (b *bench) isolation(ctx context.Context, c *company) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.end()) }()
-	h, err := openHole(ctx, c.server.Port)
+	h, err := faultproxy.Listen(ctx, faultproxy.Address(0), faultproxy.Address(c.server.Port))
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.Close()
 	all, err := p.crowd(ctx, c, h)
 	if err != nil {
 		return err
@@ -55,9 +57,9 @@ func (b *bench) isolation(ctx context.Context, c *company) (err error) {
 	var well, cut []sample
 	for range pairs {
 		well = append(well, all.ask(ctx))
-		h.shut.Lock()
+		h.Set(faultproxy.Faults{Hole: true})
 		cut = append(cut, all.ask(ctx))
-		h.shut.Unlock()
+		h.Set(faultproxy.Faults{})
 		open(ctx, all.sick, sickRate, recovery)
 	}
 	b.table.isolation(well, cut)
@@ -66,7 +68,7 @@ func (b *bench) isolation(ctx context.Context, c *company) (err error) {
 
 // crowd makes the organisations, each with its own connection and published
 // look-up.
-func (p *product) crowd(ctx context.Context, c *company, h *hole) (*crowd, error) {
+func (p *product) crowd(ctx context.Context, c *company, h *faultproxy.Proxy) (*crowd, error) {
 	callers := make([][]*caller, organisations)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
@@ -74,7 +76,7 @@ func (p *product) crowd(ctx context.Context, c *company, h *hole) (*crowd, error
 		group.Go(func() (err error) {
 			port, n := c.server.Port, 1
 			if i < blackHoled {
-				port, n = h.port(), sickCallers
+				port, n = h.Port(), sickCallers
 			}
 			callers[i], err = p.callers(ctx, c, fmt.Sprintf("org-%d", i), port, n)
 			return err

@@ -85,7 +85,7 @@ var allowed = map[string][]string{
 	"internal/privatedb": {},
 
 	// The benchmark and what it measures against.
-	"bench":       {"api", "client", "internal/privatedb"},
+	"bench":       {"api", "client", "internal/faultproxy", "internal/privatedb"},
 	"bench/floor": {},
 
 	// Test kits and generators.
