@@ -86,6 +86,13 @@ soak:
 	@scripts/fetch-databases.sh postgres mariadb
 	$(GO) test ./internal/faulttest -count=1 -run 'TestSoak|TestManyTenants|TestStartNeedsNobody' -v -timeout 90m -soak $(T)
 
+## crash: kill the service N times at each failpoint of a write, and databases, and cut connections for a minute (N=250)
+.PHONY: crash
+crash: N := 250
+crash:
+	@scripts/fetch-databases.sh all
+	$(GO) test ./internal/crashtest -count=1 -v -timeout 60m -crashes $(N) -outages $$(($(N) / 10 + 1)) -chaos 1m
+
 ## cover-classifier: whether the tests reach every statement that judges hosts and addresses
 .PHONY: cover-classifier
 cover-classifier:

@@ -24,7 +24,7 @@ import (
 
 var (
 	crashes = flag.Int("crashes", 15, "how often the service is killed at each failpoint, on each kind of database")
-	outages = flag.Int("outages", 2, "how often each database is killed at each failpoint")
+	outages = flag.Int("outages", 1, "how often each database is killed at each station")
 )
 
 // knownWithin is how long after the return of what was killed the outcome of
@@ -37,8 +37,10 @@ type run struct {
 	*service
 	dice *rand.Rand
 	slot int
-	came map[string]int // by failpoint and outcome
-	slow time.Duration
+	// struck counts how often the database was.
+	struck int
+	came   map[string]int // by failpoint and outcome
+	slow   time.Duration
 }
 
 // begin publishes a business on a server, and serves it in another process.
@@ -66,6 +68,7 @@ func each(t *testing.T, test func(t *testing.T, db *dbtest.Database)) {
 // became of it; and an agent that asks again, under the same id and under
 // another, has it done once.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, db *dbtest.Database) {
 		r := begin(t, db)
 		for i := range *crashes {
@@ -95,6 +98,7 @@ func (r *run) kill(t *testing.T, point string, at station, round int) {
 
 // TestOutages: at the same places the database is killed, instead of the service.
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, db *dbtest.Database) {
 		r := begin(t, db)
 		for i := range *outages {
@@ -123,9 +127,10 @@ func (r *run) outage(t *testing.T, point string, at station, round int) {
 	if got := r.hear(t); got != saidReached {
 		t.Fatalf("the service says %q: %s", got, r.log)
 	}
-	restart := r.strike(t, round)
+	r.struck++
+	restart := r.strike(t)
 	r.tell(t, tellGo)
-	if round%2 == 0 {
+	if r.struck/2%2 == 0 {
 		restart()
 		returned := time.Now()
 		r.settle(t, name, point, returned, writes, <-answers)
@@ -136,13 +141,13 @@ func (r *run) outage(t *testing.T, point string, at station, round int) {
 	r.settle(t, name, point, time.Now(), writes, said)
 }
 
-// strike kills the database, and gives what waits until it is back. Every third
-// time, and the first, one of PostgreSQL's processes is all that is killed: then
-// it ends the others, forgets what it had in memory, and goes on by itself.
-func (r *run) strike(t *testing.T, round int) (restart func()) {
+// strike kills the database, and gives what waits until it is back. Every other
+// time one of PostgreSQL's processes is all that is killed: then it ends the
+// others, forgets what it had in memory, and goes on by itself.
+func (r *run) strike(t *testing.T) (restart func()) {
 	t.Helper()
 	server := r.db.Server
-	if r.db.Kind == "postgres" && round%3 == 0 {
+	if r.db.Kind == "postgres" && r.struck%2 == 0 {
 		const writer = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'`
 		rows := r.db.Query(t, writer)
 		pid, err := strconv.Atoi(rows[0][0])
