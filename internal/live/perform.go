@@ -16,6 +16,9 @@ const (
 	// writeLimit is how long a write may take, whether its caller still waits or
 	// not; what is not committed by then is rolled back.
 	writeLimit = 5 * time.Second
+	// leastIntent is how long the journal has for an intent, however little the
+	// caller has left.
+	leastIntent = 100 * time.Millisecond
 	// writeGrace is how long after it the database's adapter may still say so.
 	writeGrace = 250 * time.Millisecond
 )
@@ -32,19 +35,20 @@ const (
 // write is one write on its way, on a goroutine of its own: the caller may be
 // gone before it ends.
 type write struct {
-	e      *Engine
-	c      *Conversation // nil for one that is gone
-	x      *execution    // nil without a conversation that asks for it
-	tool   *Tool
-	conn   *Connection
-	values []target.Value
-	intent Intent
-	token  *confirmation // that was used; given back if nothing was tried
-	began  time.Time
-	turn   bool // the conversation's turn is held
-	kept   evidence
-	stats  target.Stats
-	lost   string // why nobody can be asked any more
+	e        *Engine
+	c        *Conversation // nil for one that is gone
+	x        *execution    // nil without a conversation that asks for it
+	tool     *Tool
+	conn     *Connection
+	values   []target.Value
+	intent   Intent
+	token    *confirmation // that was used; given back if nothing was tried
+	began    time.Time
+	patience time.Duration // within which the intent must be durable
+	turn     bool          // the conversation's turn is held
+	kept     evidence
+	stats    target.Stats
+	lost     string // why nobody can be asked any more
 }
 
 // evidence is what the statement's run hands over before its COMMIT. Once it is
@@ -148,11 +152,14 @@ func (w *write) drafted() bool { return w.c != nil && w.c.Version.Draft }
 
 // intend makes the intent durable, and before it the conversation: without that
 // nobody could ask after a restart what became of the write. The confirmation is
-// used up by it.
+// used up by it. A journal that takes too long is one that is not there: while
+// nothing was sent the caller need not be told that a write goes on.
 func (w *write) intend(ctx context.Context) error {
 	if w.drafted() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
+	defer cancel()
 	return guarded(func() error {
 		if err := w.e.recorder.Kept(ctx, w.c); err != nil {
 			return err

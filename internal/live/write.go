@@ -43,7 +43,7 @@ func (k *call) write(ctx context.Context, mine *execution) (a *Answer, earlier *
 	}
 	var w *write
 	if stop == nil && earlier == nil {
-		w, earlier, stop, err = k.begin(mine, token)
+		w, earlier, stop, err = k.begin(ctx, mine, token)
 	}
 	switch {
 	case err != nil:
@@ -97,7 +97,7 @@ func (k *call) admit(mine *execution) (earlier *execution, token *confirmation, 
 // waited: the gates are asked again, and the write before it may have come to
 // nothing, which makes this one a repetition after all. The turn goes to the
 // write, or is given back.
-func (k *call) begin(mine *execution, token *confirmation) (w *write, earlier *execution, stop *Answer, err error) {
+func (k *call) begin(ctx context.Context, mine *execution, token *confirmation) (w *write, earlier *execution, stop *Answer, err error) {
 	mayRun := false
 	defer func() {
 		if !mayRun {
@@ -135,8 +135,15 @@ func (k *call) begin(mine *execution, token *confirmation) (w *write, earlier *e
 	c.memory.begin(mine)
 	return &write{
 		e: k.e, c: c, x: mine, tool: k.t, conn: conn, values: values, token: token, began: k.began, turn: true,
-		intent: k.intent(mine),
+		intent: k.intent(mine), patience: patience(ctx),
 	}, nil, nil, nil
+}
+
+// patience is nine tenths of what the caller has left: the rest is for the
+// answer that nothing was sent.
+func patience(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return max(time.Until(deadline)*9/10, leastIntent)
 }
 
 func (k *call) intent(mine *execution) Intent {

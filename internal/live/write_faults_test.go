@@ -191,3 +191,30 @@ func TestReceiptsOfWritesThatCannotBeKept(t *testing.T) {
 	d.rec.refuse = true
 	want(t, d.ask(c, r), OK, "")
 }
+
+// TestJournalThatIsSlow: while the intent is not durable nothing is sent and
+// nothing goes on, so the caller is told within the deadline that the write was
+// refused, and keeps the confirmation.
+func TestJournalThatIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		c := d.ring()
+		r := d.request("1", "book", "a", "three")
+		r.ConfirmationToken = d.token(c, "book", "a", "three")
+		d.book.set(func(step string) error {
+			if step == "intend" {
+				<-d.book.until.Done()
+				return d.book.until.Err()
+			}
+			return nil
+		})
+		began := time.Now()
+		want(t, d.ask(c, r), Unavailable, "journal_unavailable")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		d.clerk.wantSent(t, 0)
+		d.book.set(nil)
+		want(t, d.ask(c, r), OK, "")
+	})
+}

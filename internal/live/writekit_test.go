@@ -147,6 +147,8 @@ type ledgerBook struct {
 	steps []string
 	// fails gives the error of a step: intend, executed or finish.
 	fails func(step string) error
+	// until is how long the latest intent is waited for.
+	until context.Context
 }
 
 var errDiskFull = errors.New("the disk is full")
@@ -179,7 +181,10 @@ func (b *ledgerBook) step(name, shown string, keep func()) error {
 	return nil
 }
 
-func (b *ledgerBook) Intend(_ context.Context, i Intent) error {
+func (b *ledgerBook) Intend(ctx context.Context, i Intent) error {
+	b.mu.Lock()
+	b.until = ctx
+	b.mu.Unlock()
 	return b.step("intend", "intend", func() {
 		b.order = append(b.order, i.ID)
 		b.by[i.ID] = &Written{Intent: i}
