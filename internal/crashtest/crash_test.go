@@ -141,6 +141,42 @@ func (r *run) outage(t *testing.T, point string, at station, round int) {
 	r.settle(t, name, point, time.Now(), writes, said)
 }
 
+// TestPowerCut: service and database are gone at once, and come back.
+func TestPowerCut(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *dbtest.Database) {
+		r := begin(t, db)
+		for i := range *outages {
+			for _, point := range failpoints {
+				for _, at := range point.stations {
+					r.powerCut(t, point.name, at, i)
+					if t.Failed() {
+						return
+					}
+				}
+			}
+		}
+		r.report(t)
+	})
+}
+
+func (r *run) powerCut(t *testing.T, point string, at station, round int) {
+	t.Helper()
+	name := fmt.Sprintf("cut %s %d", at, round)
+	writes := r.pair(t, name)
+	r.trap(t, at, r.nth(at), "die")
+	said := r.askAll(t, writes)
+	r.died(t)
+	if err := r.db.Server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.db.Server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.service = start(t, r.Data, r.Key)
+	r.settle(t, name, point, r.ready, writes, said)
+}
+
 // strike kills the database, and gives what waits until it is back. Every other
 // time one of PostgreSQL's processes is all that is killed: then it ends the
 // others, forgets what it had in memory, and goes on by itself.
