@@ -2,20 +2,25 @@ package apptest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"flowyte/api"
+	"flowyte/client"
 	"flowyte/internal/dbtest"
 	"flowyte/internal/egress"
 	"flowyte/internal/egress/egresstest"
 	"flowyte/internal/fault"
 	"flowyte/internal/serve"
+	"flowyte/internal/target"
 )
 
 // TestNothingBesideTheFields: what is not one of the nine fields, or one of
@@ -113,7 +118,8 @@ func TestFinalDot(t *testing.T) {
 }
 
 // TestWhatIsNoDatabase: a port that is closed, one that is silent, and services
-// of other kinds look the same, and nothing that they say is repeated (S38).
+// of other kinds look the same, at the same time, and nothing that they say is
+// repeated (S38).
 func TestWhatIsNoDatabase(t *testing.T) {
 	w := newWorld(t, 0)
 	app := New(t, w.options())
@@ -122,6 +128,7 @@ func TestWhatIsNoDatabase(t *testing.T) {
 	}
 	closed := egresstest.Listen(t, "127.0.0.1:0", nil)
 	closed.Close()
+	var asked sync.WaitGroup
 	for name, l := range map[string]*egresstest.Listener{
 		"closed": closed, "hangs up": egresstest.Listen(t, "127.0.0.1:0", func(net.Conn) {}), "silent": greet(""),
 		"SSH": greet("SSH-2.0-canary\r\n"), "HTTP": greet("HTTP/1.1 400 canary\r\n\r\n"), "SMTP": greet("220 canary ESMTP\r\n"), "Redis": greet("-ERR canary\r\n"),
@@ -129,14 +136,24 @@ func TestWhatIsNoDatabase(t *testing.T) {
 		"a byte": greet("\x00"), "much": greet(strings.Repeat("canary ", 1<<17)),
 	} {
 		for _, kind := range []string{"postgres", "mysql"} {
-			creds := api.Credentials{Host: "127.0.0.1", Port: api.Port(strconv.Itoa(int(l.Port()))), Database: "d", User: "u", Password: "p", SSLMode: string(egress.VerifyFull)}
-			_, err := app.Client().Connect(t.Context(), kind, creds)
-			p := wantProblem(t, err, 422, string(fault.Unreachable))
-			if text, err := json.Marshal(p); err != nil || strings.Contains(string(text), "canary") {
-				t.Errorf("%s, %s: %s, %v", kind, name, text, err)
-			}
+			asked.Go(func() {
+				creds := api.Credentials{Host: "127.0.0.1", Port: api.Port(strconv.Itoa(int(l.Port()))), Database: "d", User: "u", Password: "p", SSLMode: string(egress.VerifyFull)}
+				began := time.Now()
+				_, err := app.Client().Connect(t.Context(), kind, creds)
+				if took := time.Since(began); took < target.ConnectLimit {
+					t.Errorf("%s, %s: the answer came after %v, which tells what is there", kind, name, took)
+				}
+				var p *client.Error
+				if !errors.As(err, &p) || p.Status != 422 || p.Code != string(fault.Unreachable) {
+					t.Errorf("%s, %s: %v", kind, name, err)
+				}
+				if text, err := json.Marshal(p); err != nil || strings.Contains(string(text), "canary") {
+					t.Errorf("%s, %s: %s, %v", kind, name, text, err)
+				}
+			})
 		}
 	}
+	asked.Wait()
 	if strings.Contains(app.Log.String(), "canary") {
 		t.Error("a banner is in the log")
 	}
@@ -146,7 +163,7 @@ func TestWhatIsNoDatabase(t *testing.T) {
 // and what it uses up is its own (S38, AP14).
 func TestTestsAreLimited(t *testing.T) {
 	app := New(t, Options{Serve: func(o *serve.Options) { o.TestsPerMinute = 5 }})
-	creds := api.Credentials{Host: "127.0.0.1", Port: "1025", Database: "d", User: "u", Password: "p", SSLMode: "require"}
+	creds := api.Credentials{Host: "10.0.0.1", Port: "5432", Database: "d", User: "u", Password: "p", SSLMode: "require"}
 	for i := range 5 {
 		if _, err := app.Client().Test(t.Context(), "postgres", creds); err != nil {
 			t.Fatalf("test %d: %v", i, err)

@@ -185,6 +185,9 @@ func (t *tester) connect(ctx context.Context, driver Driver, guard *egress.Guard
 	secured := accepted
 	mu.Unlock()
 	if err != nil && (secured.IsZero() || beforeLogin(err)) {
+		if fault.Is(err, fault.Unreachable) {
+			outwait(ctx, begun.Add(ConnectLimit))
+		}
 		t.fail(0, err, time.Since(begun))
 		return false
 	}
@@ -224,6 +227,19 @@ func (t *tester) connectWriter(ctx context.Context, driver Driver, guard *egress
 		t.write = &member{session: session}
 	}
 	return err
+}
+
+// outwait waits until the moment at which the slowest of those who are no
+// database would have been given up. A closed port answers at once, a filtered
+// one never, and other services in between: told sooner, the time would tell
+// which, and a test would be a scan of somebody's network.
+func outwait(ctx context.Context, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // beforeLogin recognises handshakes that failed although the certificate was
