@@ -58,6 +58,7 @@ func (a *Answer) execution() bool { return a.Outcome == OK || a.Outcome == NotFo
 func (a *Answer) asReplay(toolCallID string) *Answer {
 	again := *a
 	again.ToolCallID, again.Replayed = toolCallID, true
+	again.Err = nil // told when it happened: who asks again and again must not fill the log
 	return &again
 }
 

@@ -128,7 +128,15 @@ func TestLostBeforeItsCommitHavingRun(t *testing.T) {
 		}
 		return fault.New(fault.ConnectionLost)
 	}
-	want(t, d.confirmed(d.ring(), "1", "book", "a", "b"), Failed, "connection_lost")
+	c := d.ring()
+	a := d.confirmed(c, "1", "book", "a", "b")
+	want(t, a, Failed, "connection_lost")
+	// The cause is for the log once, however often the agent asks again.
+	again := d.late(c, "1")
+	want(t, again, Failed, "connection_lost")
+	if a.Err == nil || again.Err != nil {
+		t.Errorf("behind the answer is %v, behind its replay %v", a.Err, again.Err)
+	}
 }
 
 // TestOrderOfWriteChecks begins with everything wrong at once and takes the
