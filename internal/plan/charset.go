@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"unicode/utf8"
+
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 )
@@ -21,6 +23,20 @@ func holds(charset, text string) bool {
 	}
 	_, err := set.NewEncoder().String(text)
 	return err == nil
+}
+
+// tinyBytes is what a TINYTEXT keeps, whose limit is not one of characters. Of
+// the other texts without a length none is shorter than an argument may be.
+const tinyBytes = 255
+
+// bytesIn is how long a text is in a character set. Of a set that is not known
+// it is the least that it may be.
+func bytesIn(charset, text string) int {
+	switch charset {
+	case "", "utf8", "utf8mb3":
+		return len(text)
+	}
+	return utf8.RuneCountInString(text)
 }
 
 func below(text string, limit rune) bool {

@@ -40,6 +40,9 @@ func judgeText(p *Param, text, country string) (string, string, bool) {
 	if n := p.Type.MaxLength; n != nil && utf8.RuneCountInString(text) > *n {
 		return "", WantShorterText, false
 	}
+	if p.Type.BaseType == "tinytext" && bytesIn(p.Type.Charset, text) > tinyBytes {
+		return "", WantShorterText, false
+	}
 	return text, WantText, true
 }
 

@@ -226,6 +226,7 @@ var judged = []struct {
 	{"as long as the column", length(3), `"äöü"`, "äöü", true},
 	{"V10 longer than the column", length(3), `"abcd"`, plan.WantShorterText, false},
 	{"I11 4 KiB", param(schema.String, "text"), `"` + strings.Repeat("a", 4096) + `"`, strings.Repeat("a", 4096), true},
+	{"V10 more bytes than a tiny text has", param(schema.String, "tinytext"), `"` + strings.Repeat("é", 128) + `"`, plan.WantShorterText, false},
 	{"I11 4 KiB and one", param(schema.String, "text"), `"` + strings.Repeat("a", 4097) + `"`, plan.WantShorterText, false},
 
 	{"inet", param(schema.String, "inet"), `"10.0.0.1"`, "10.0.0.1", true},
