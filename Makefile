@@ -79,12 +79,12 @@ eval-search:
 hostile:
 	@scripts/hostile.sh $(N)
 
-## soak: callers on a network that never behaves, 1,000 organisations, 1,000 skills (T=10m)
+## soak: the long forms of bad days: a network that never behaves, 1,000 organisations, a million rows (T=10m)
 .PHONY: soak
 soak: T = 10m
 soak:
 	@scripts/fetch-databases.sh postgres mariadb
-	$(GO) test ./internal/faulttest -count=1 -run 'TestSoak|TestManyTenants|TestStartNeedsNobody' -v -timeout 90m -soak $(T)
+	$(GO) test ./internal/faulttest -count=1 -run 'TestSoak|TestManyTenants|TestStartNeedsNobody|TestEverything' -v -timeout 90m -soak $(T)
 
 ## crash: kill the service N times at each failpoint of a write, and databases, and cut connections for a minute (N=250)
 .PHONY: crash

@@ -27,7 +27,7 @@ var soak = flag.Duration("soak", 0, "soak for so long, and with 1,000 organisati
 
 const (
 	soakCallers = 50
-	shortSoak   = 25 * time.Second
+	shortSoak   = 20 * time.Second
 	// weatherLasts is the longest time between two faults; breath is that
 	// between two calls of one caller.
 	weatherLasts = 2 * time.Second

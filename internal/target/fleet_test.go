@@ -123,6 +123,25 @@ func TestCaps(t *testing.T) {
 	})
 }
 
+// Whoever waits for room gets that of a session that becomes idle meanwhile.
+func TestRoomIsMadeLater(t *testing.T) {
+	inFleet(t, target.Options{Total: 1, Idle: time.Hour, Lifetime: time.Hour}, func(t *testing.T, f *target.Fleet) {
+		busy, quick := &driver{}, &driver{}
+		release := busy.hold()
+		first, second := f.Open("con_1", firstOrg, busy, someone()), f.Open("con_2", secondOrg, quick, someone())
+		var all sync.WaitGroup
+		all.Go(func() { wantCode(t, ask(t, first), "") })
+		synctest.Wait()
+		time.AfterFunc(100*time.Millisecond, func() { close(release) })
+		begun := time.Now()
+		wantCode(t, ask(t, second), "")
+		if took := time.Since(begun); took > 150*time.Millisecond {
+			t.Errorf("waited %v", took)
+		}
+		all.Wait()
+	})
+}
+
 func TestShutdownEndsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := target.NewFleet(nil, target.Options{})

@@ -15,6 +15,10 @@ import (
 // is reached.
 const permitWait = 500 * time.Millisecond
 
+// roomEvery is how often room is asked for while somebody waits: a session may
+// become idle later, or another one may have taken the room that was made.
+const roomEvery = 20 * time.Millisecond
+
 // permits caps the sessions of an organisation and of the process. Those who
 // wait are served in order of arrival.
 type permits struct {
@@ -35,8 +39,8 @@ func newPermits(perOrg, total int) *permits {
 }
 
 // acquire takes one permit and gives the function that returns it. When a cap
-// is reached makeRoom is asked to end an idle session, of the organisation
-// when it is that one's cap. The error is the fault database_busy.
+// is reached makeRoom is asked, again and again, to end an idle session, of the
+// organisation when it is that one's cap. The error is the fault database_busy.
 func (p *permits) acquire(ctx context.Context, org id.Org, makeRoom func(onlyOrg bool)) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, permitWait)
 	defer cancel()
@@ -62,10 +66,26 @@ func take(ctx context.Context, sem *semaphore.Weighted, makeRoom func()) error {
 		return nil
 	}
 	makeRoom()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go keepMakingRoom(ctx, makeRoom)
 	if err := sem.Acquire(ctx, 1); err != nil {
 		return fault.Wrap(fault.DatabaseBusy, err).WithRetryAfter(permitWait)
 	}
 	return nil
+}
+
+func keepMakingRoom(ctx context.Context, makeRoom func()) {
+	ticker := time.NewTicker(roomEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			makeRoom()
+		}
+	}
 }
 
 func (p *permits) of(org id.Org) *semaphore.Weighted {
