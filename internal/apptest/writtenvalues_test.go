@@ -26,7 +26,13 @@ type counter struct {
 // binds the requests, enables what writes and starts a conversation.
 func counterOf(t *testing.T, db *dbtest.Database, requests ...api.BindingRequest) *counter {
 	t.Helper()
-	d := &counter{App: New(t), db: db, login: db.User(t, "SELECT", "INSERT", "UPDATE")}
+	return counterOn(t, db, Options{}, requests...)
+}
+
+// counterOn is counterOf for a service that is opened otherwise.
+func counterOn(t *testing.T, db *dbtest.Database, options Options, requests ...api.BindingRequest) *counter {
+	t.Helper()
+	d := &counter{App: New(t, options), db: db, login: db.User(t, "SELECT", "INSERT", "UPDATE")}
 	d.Connected(t, db, d.login)
 	c := d.Client()
 	var err error
