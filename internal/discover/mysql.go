@@ -28,6 +28,9 @@ var myIndexes string
 //go:embed mysql/indexes_mariadb.sql
 var mariaIndexes string
 
+//go:embed mysql/partitions.sql
+var myPartitions string
+
 //go:embed mysql/views.sql
 var myViews string
 
@@ -44,11 +47,15 @@ type myDiscovery struct {
 	mariadb       bool
 	transactional map[string]bool // by engine
 	objects       map[objectName]*myObject
-	order         []*myObject
-	last          objectName // most rows belong to the object of the row before
-	lastObject    *myObject
-	pending       []schema.Field // of the object whose columns are being read
-	current       *myObject
+	// partitioned is whether some object may be: the argument of the query for
+	// partitions. MariaDB opens every table there is for it, but tells of all
+	// partitioned ones before; MySQL is silent about those parted BY KEY ().
+	partitioned []any
+	order       []*myObject
+	last        objectName // most rows belong to the object of the row before
+	lastObject  *myObject
+	pending     []schema.Field // of the object whose columns are being read
+	current     *myObject
 }
 
 type objectName struct{ schema, name string }
@@ -58,6 +65,7 @@ type myObject struct {
 	parts []myPart    // of its indexes
 	keys  []myKeyPart // of its foreign keys
 
+	byKey      bool // its partitions are made by the primary key, which their catalogue does not repeat
 	view       *viewText
 	viewClosed bool
 }
@@ -65,7 +73,7 @@ type myObject struct {
 func newMySQL(db *schema.Database) *myDiscovery {
 	return &myDiscovery{
 		db: db, mariadb: db.Server.Flavor == schema.FlavorMariaDB,
-		transactional: map[string]bool{}, objects: map[objectName]*myObject{},
+		transactional: map[string]bool{}, objects: map[objectName]*myObject{}, partitioned: []any{db.Server.Flavor != schema.FlavorMariaDB},
 	}
 }
 
@@ -87,6 +95,7 @@ func discoverMySQL(r *reader, db *schema.Database, wanted []schema.ColumnRef) er
 		stages = append(stages,
 			stage{"foreign keys", myForeignKeys, nil, d.keyPart},
 			stage{"triggers", myTriggers, nil, d.trigger},
+			stage{"partitions", myPartitions, d.partitioned, d.partitions},
 			stage{"views", myViews, nil, d.view},
 		)
 	}
@@ -150,7 +159,7 @@ func (d *myDiscovery) object(c *cells) error {
 	case strings.EqualFold(o.Engine, "MRG_MyISAM"):
 		o.SourcesUnknown = true // it shows the rows of other tables
 	case c.flag(5):
-		o.Type = schema.PartitionedTable
+		o.Type, d.partitioned[0] = schema.PartitionedTable, true
 	}
 	if o.Type != schema.View {
 		o.Transactional = d.transactional[strings.ToLower(o.Engine)]
@@ -246,6 +255,19 @@ func (d *myDiscovery) trigger(c *cells) error {
 	return nil
 }
 
+// partitions tells a table how many parts a read may have to ask, and by which
+// columns it is parted.
+func (d *myDiscovery) partitions(c *cells) error {
+	o := d.at(c)
+	if o == nil {
+		return nil
+	}
+	method, expression := c.text(3), d.expression(c.text(4))
+	o.Partitions, o.PartitionKey = int(c.number(2)), quotedNames(expression)
+	o.byKey = len(o.PartitionKey) == 0 && strings.Contains(method, "KEY")
+	return nil
+}
+
 // holds finds a privilege in a list apart by commas.
 func holds(privileges, wanted string) bool {
 	for p := range strings.SplitSeq(privileges, ",") {
@@ -264,6 +286,12 @@ func (d *myDiscovery) close(o *myObject) {
 		f.DerivedFrom = slices.DeleteFunc(f.DerivedFrom, func(name string) bool { return name == f.Name })
 	}
 	o.closeIndexes()
+	if o.byKey {
+		o.PartitionKey = slices.Clone(o.PrimaryKey)
+	}
+	if slices.ContainsFunc(o.PartitionKey, func(name string) bool { return o.Field(name) == nil }) {
+		o.PartitionKey = nil // a column that may not be read, or that the server keeps for itself
+	}
 	d.closeKeys(o)
 	d.closeView(o)
 }

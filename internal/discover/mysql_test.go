@@ -124,7 +124,7 @@ func TestMySQLObjects(t *testing.T) {
 			got[o.Name] = objectLine(o)
 		}
 		same(t, "objects", map[string]string{
-			"plain": "table 0 rows triggers", "parts": "partitioned_table 0 rows", "we`ird;--": "table 0 rows", "looks": "view 0 rows",
+			"plain": "table 0 rows triggers", "parts": "partitioned_table 0 rows by id in 4", "we`ird;--": "table 0 rows", "looks": "view 0 rows",
 		}, got)
 		plain := object(t, found, "plain")
 		same(t, "comments", []string{"read this", "a value"}, []string{plain.Comment, field(t, plain, "v").Comment})
