@@ -24,10 +24,12 @@ var cases = map[string]string{
 		L01 L02 L03 L04 L06 L07 L08 A17 Z01 Z02`,
 	"review-cases.md": `I01 I03 I04 I05 I07 I09 I10 I11 I12 I13 I14 I15 I17 I18
 		V01 V03 V04 V05 V07 V09 V10 V11 V12 V14 H26 W01 W02 W04 W13`,
+	"writes-cases.md": `INV4 INV6 INV7 INV12 W03 W04 W05 W06 W07 W08 W10 W12 W14 W15 W17 W18 W19 W20 W21 W23
+		M01 M02 M03 M04 M05 M06 M08 M09 M10 M11 M12 M15 M16 M17`,
 }
 
 var (
-	caseRow  = regexp.MustCompile(`(?m)^\| ([A-Z]\d\d) \|.*\|(.*)\|$`)
+	caseRow  = regexp.MustCompile(`(?m)^\| ([A-Z]\d\d|INV\d+) \|.*\|(.*)\|$`)
 	heldBy   = regexp.MustCompile("`([^`]+)`")
 	goTest   = regexp.MustCompile(`^([a-z/]+)\.((?:Test|Fuzz|Benchmark)\w+)$`)
 	goCorpus = regexp.MustCompile(`^compile:([a-z_]+)$`)
