@@ -244,6 +244,8 @@ func TestWhatToCheck(t *testing.T) {
 		Slots:  []plan.Slot{{Source: plan.FromParam, Name: "text", Column: "body"}},
 		Params: []plan.Param{}, Results: []plan.Result{{Leaf: "id", Key: true, From: schema.ColumnRef{Schema: "clinic", Object: "notes", Column: "id"}}}, Uses: []plan.Use{},
 	}
+	loud := *insert
+	loud.Slots = []plan.Slot{{Source: plan.FromParam, Name: "text", Column: "\x1b[2Jbody, id; nothing\n"}}
 	for _, c := range []struct {
 		plan     *plan.Plan
 		executed bool
@@ -255,6 +257,7 @@ func TestWhatToCheck(t *testing.T) {
 		{moved, true, target.FateUnknown, `one row by number, columns starts_at; written from 2027-01-15T08:00:00.123Z to `},
 		{moved, true, target.FateUnknown, `; transaction 771: SELECT pg_xact_status('771')`},
 		{insert, true, target.FateUnknown, `a new row, key id, columns body; written from 2027-01-15T08:00:00.123Z to `},
+		{&loud, true, target.FateUnknown, `columns "\x1b[2Jbody, id; nothing\n"; written from `},
 		{moved, true, target.FateCommitted, `nothing, it is settled`},
 	} {
 		i := d.intent(string(id.New[id.Event]()))
@@ -278,7 +281,7 @@ func TestWhatToCheck(t *testing.T) {
 	}
 	entries, err := d.journal.Entries(t.Context(), false)
 	must(t, err)
-	if len(entries) != 5 {
+	if len(entries) != 6 {
 		t.Errorf("%d writes are open or unknown", len(entries))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -112,12 +113,24 @@ func rowToFind(w *live.Written) string {
 				key = slices.DeleteFunc(slices.Clone(u.Columns), func(c string) bool { return slices.Contains(written, c) })
 			}
 		}
-		return fmt.Sprintf("one row by %s, columns %s", strings.Join(key, ", "), strings.Join(written, ", "))
+		return fmt.Sprintf("one row by %s, columns %s", legible(key), legible(written))
 	}
 	if key == nil {
-		return "a new row, columns " + strings.Join(written, ", ")
+		return "a new row, columns " + legible(written)
 	}
-	return fmt.Sprintf("a new row, key %s, columns %s", strings.Join(key, ", "), strings.Join(written, ", "))
+	return fmt.Sprintf("a new row, key %s, columns %s", legible(key), legible(written))
+}
+
+// legible lists names of columns for a terminal. They are whatever somebody
+// called them: what is not plain stands in quotes and cannot command it.
+func legible(names []string) string {
+	shown := make([]string, len(names))
+	for i, name := range names {
+		if shown[i] = strconv.Quote(name); shown[i] == `"`+name+`"` && !strings.ContainsAny(name, " ,;") {
+			shown[i] = name
+		}
+	}
+	return strings.Join(shown, ", ")
 }
 
 // Settle ends a write of unknown end by what an operator found out. Faults:
