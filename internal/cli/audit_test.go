@@ -2,8 +2,11 @@ package cli
 
 import (
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -38,4 +41,21 @@ func TestAuditVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify(1, `^receipts: nothing is kept\nchanges: link 2: what is kept here is not what was written`, `audit_trail_broken`)
+}
+
+// TestLookingMakesNothing: a command that only looks tells of a folder that is
+// not the store, and leaves it as it was.
+func TestLookingMakesNothing(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "mistyped")
+	for _, command := range [][]string{
+		{"audit", "verify"}, {"keys", "list", "--org", "acme"}, {"keys", "revoke", "key_1"}, {"journal"}, {"backup", filepath.Join(t.TempDir(), "copy")},
+	} {
+		code, out, errOut := flowyte(t, append(command, "--data", data)...)
+		if code == 0 || out != "" || !strings.Contains(errOut, "no_store") {
+			t.Errorf("%v: exit %d\n%s\n%s", command, code, out, errOut)
+		}
+		if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("%v made the folder: %v", command, err)
+		}
+	}
 }

@@ -29,9 +29,14 @@ func (d dataFlags) masterKey() string {
 	return filepath.Join(d.Data, serve.MasterKeyName)
 }
 
-// open opens the store beside a service that may be running on it.
+// open opens the store, which must be there, beside a service that may be
+// running on it.
 func (d dataFlags) open(a *app) (*store.Store, *secret.Keyring, error) {
-	s, err := store.Open(a.ctx, d.Data, store.Options{})
+	return d.openAs(a, store.Options{Existing: true})
+}
+
+func (d dataFlags) openAs(a *app, o store.Options) (*store.Store, *secret.Keyring, error) {
+	s, err := store.Open(a.ctx, d.Data, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +83,7 @@ func (c createKeyCommand) Run(a *app) error {
 
 // makeKey makes a key of an organisation, and the organisation when it is new.
 func (d dataFlags) makeKey(a *app, org, name string, scopes auth.Scopes) (secret.Text, error) {
-	s, ring, err := d.open(a)
+	s, ring, err := d.openAs(a, store.Options{})
 	if err != nil {
 		return secret.Text{}, err
 	}
@@ -162,7 +167,7 @@ type backupCommand struct {
 
 // Run writes the copy.
 func (c backupCommand) Run(a *app) error {
-	s, err := store.Open(a.ctx, c.Data, store.Options{})
+	s, err := store.Open(a.ctx, c.Data, store.Options{Existing: true})
 	if err != nil {
 		return err
 	}

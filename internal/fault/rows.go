@@ -46,6 +46,7 @@ var rows = []Def{
 	{StoreNewer, 503, "The store was written by a newer release", "This release does not know the store's format.", "Start the newer release, or restore the copy that was made before it migrated the store.", false, fatal},
 	{StoreDamaged, 503, "Something in the store is damaged", "A stored value does not have the digest it was written with. It is not used.", "Restore the store from a backup, or publish the agent again; check the disk.", false, fatal},
 	{DataFolderUnusable, 503, "The data folder cannot be used", "The data folder could not be made, read or written, or others may enter it.", "Give a folder that this process owns, on a disk with free space, with mode 0700.", false, fatal},
+	{NoStore, 503, "There is no store in that folder", "The data folder holds nothing of this program's.", "Give with --data the folder that serve uses; serve and keys create make one.", false, fatal},
 	{AuditBroken, 503, "The audit trail was changed", "What is kept of the audit trail is not what this program wrote, at the places named above.", "Keep a copy of the data folder as it is, find out who could write to it, and compare with a backup.", false, fatal},
 	{BackupExists, 409, "The backup file exists already", "A backup never replaces a file.", "Name a file that does not exist yet.", false, info},
 

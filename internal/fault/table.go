@@ -58,6 +58,7 @@ const (
 	StoreNewer           Code = "store_too_new"
 	StoreDamaged         Code = "store_damaged"
 	DataFolderUnusable   Code = "data_folder_unusable"
+	NoStore              Code = "no_store"
 	BackupExists         Code = "backup_exists"
 	AuditBroken          Code = "audit_trail_broken"
 

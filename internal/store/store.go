@@ -38,6 +38,9 @@ type Options struct {
 	// holder is refused with store_locked. It also releases what an earlier
 	// server left unfinished.
 	Serve bool
+	// Existing refuses a folder that holds no store with no_store, instead of
+	// making one: whoever only looks has mistyped its name.
+	Existing bool
 	// LockWait is how long to wait for another holder to go; 4 s when zero.
 	LockWait time.Duration
 	// Now is the clock; time.Now when nil.
@@ -84,6 +87,11 @@ func Open(ctx context.Context, dir string, o Options) (_ *Store, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, fault.Wrap(fault.DataFolderUnusable, err)
+	}
+	if o.Existing {
+		if _, err := os.Stat(filepath.Join(dir, databaseName)); errors.Is(err, os.ErrNotExist) {
+			return nil, fault.Wrap(fault.NoStore, err)
+		}
 	}
 	if err := prepareFolder(dir); err != nil {
 		return nil, err
