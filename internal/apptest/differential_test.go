@@ -92,6 +92,19 @@ var variants = map[string][]string{
 	"GET /api/v1/integrations/{kind}/sql/scripts":                         {"?database=shop&tables=payments&password=pw-pw-pw-pw"},
 	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings":          bindings,
 	"PUT /api/v1/agents/{agentId}/integrations/{kind}/bindings/{skillId}": bindings,
+	"POST /api/v1/agents/{agentId}/skills/{skillId}/test": {
+		`{"arguments":{"caller_phone":"+12065550177"}}`, `{"arguments":{"caller_phone":"+12065550199"}}`, `{"arguments":{"ssn":"1"}}`,
+	},
+	"PATCH /api/v1/agents/{agentId}/skills/{skillId}": {`{"toolName":"payments"}`, `{"name":"Find by ssn"}`, `{"isEnabled":false}`, `{"isEnabled":true}`},
+	"PUT /api/v1/agents/{agentId}/caller-verification": {
+		`{"method":"verifier_skill","verifierSkillId":"VERIFIER","requiredFields":["customer_number","ssn"],"subject":"customer_id"}`,
+		`{"method":"verifier_skill","verifierSkillId":"VERIFIER","requiredFields":["customer_number","email"],"subject":"ssn"}`,
+		`{"method":"verifier_skill","verifierSkillId":"VERIFIER","requiredFields":["customer_number","email"],"subject":"customer_id","stepUpFor":["payments"]}`,
+		whoCallsCustomers,
+	},
+	"POST /api/v1/conversations/{id}/verification": {
+		`{"fields":{"customer_number":1,"email":"anna@example.com"}}`, `{"fields":{"customer_number":1,"ssn":"1"}}`, `{"fields":{"customer_number":7,"email":"x@example.com"}}`,
+	},
 	"POST /api/v1/agents/{agentId}/integrations/{kind}/bindings/auto": {
 		`{"goal":"look up the payments of a customer","dryRun":true}`, `{"goal":"tell the caller their ssn","dryRun":true}`, `{"goal":"find a customer by phone","dryRun":true}`,
 		`{"goal":"Look up a payment by its id and say the amount","dryRun":true}`, `{"goal":"Find a customer by social security number.","dryRun":true}`,
@@ -130,7 +143,7 @@ func TestBlockedThingsChangeNoAnswer(t *testing.T) {
 			for _, s := range []*side{with, without} {
 				s.everything(t)
 			}
-			if len(with.record) != len(without.record) || len(with.record) < 90 {
+			if len(with.record) != len(without.record) || len(with.record) < 130 {
 				t.Fatalf("%d and %d answers", len(with.record), len(without.record))
 			}
 			for i := range with.record {
@@ -168,7 +181,7 @@ func newSide(t *testing.T, flavor privatedb.Flavor, whole bool) *side {
 func (s *side) everything(t *testing.T) {
 	t.Helper()
 	c := s.Client()
-	login := s.db.User(t, "SELECT")
+	login := s.db.User(t, "SELECT", "INSERT", "UPDATE")
 	if _, err := c.Connect(t.Context(), s.db.Kind, Credentials(s.db, login)); err != nil {
 		t.Fatal(err)
 	}
@@ -213,6 +226,7 @@ func (s *side) begin(t *testing.T) {
 	if err := c.Do(t.Context(), "POST", "/agents/"+agent.ID+"/integrations/"+s.db.Kind+"/bindings", json.RawMessage(good), &skill); err != nil {
 		t.Fatal(err)
 	}
+	s.mayWrite(t)
 	version, err := c.Publish(t.Context(), agent.ID, "first")
 	if err != nil {
 		t.Fatal(err)
@@ -227,6 +241,7 @@ func (s *side) begin(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	s.conversations, s.events = 1, 2
+	s.write(t)
 }
 
 // settle waits until what conversations leave behind is written.
@@ -258,7 +273,7 @@ func (s *side) routesOnce(t *testing.T, wanted func(httpapi.Op) bool) {
 		if strings.HasSuffix(op.Path, "/sql/scripts") {
 			ask += "&password=of-my-own-making" // else one is made up
 		}
-		s.try(t, op.Method, path+ask, strings.ReplaceAll(bodies[route], "VERSION", s.ids["versionId"]), nil)
+		s.try(t, op.Method, path+ask, s.filled(bodies[route]), nil)
 		for _, v := range variants[route] {
 			name, named := strings.CutPrefix(v, "NAME=")
 			switch {
@@ -267,7 +282,7 @@ func (s *side) routesOnce(t *testing.T, wanted func(httpapi.Op) bool) {
 			case v[0] == '?':
 				s.try(t, op.Method, path+v, "", nil)
 			default:
-				s.try(t, op.Method, path, v, nil)
+				s.try(t, op.Method, path, s.filled(v), nil)
 			}
 		}
 	}
@@ -312,7 +327,7 @@ func (s *side) try(t *testing.T, method, path, body string, header http.Header) 
 	switch {
 	case method == "POST" && strings.HasSuffix(path, "/conversations") && resp.StatusCode == http.StatusCreated:
 		s.conversations++
-	case strings.HasPrefix(path, "/api/v1/conversations/") && method == "POST" && resp.StatusCode == http.StatusOK:
+	case strings.HasPrefix(path, "/api/v1/conversations/"+s.ids["id"]+"/") && method == "POST" && resp.StatusCode == http.StatusOK:
 		s.events++
 	}
 	head := resp.Header.Clone()
@@ -325,8 +340,8 @@ var (
 	anyID     = regexp.MustCompile(`\b(agt|skl|ver|cnv|org|key|evt|con|act)_[0-9A-Za-z]{22}\b`)
 	anyTime   = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 	anyMs     = regexp.MustCompile(`"(durationMs|latencyMs|dbMs|p50Ms|p95Ms|tsMs|expectedLatencyMs|retryAfterMs)":[0-9.]+`)
-	anyDigest = regexp.MustCompile(`"(planDigest|digest|nextCursor)":"([^"]+)"`)
-	anySecret = regexp.MustCompile(`flowyte_sk_[0-9A-Za-z]+|"lastFour":"[^"]*"`)
+	anyDigest = regexp.MustCompile(`"(planDigest|digest|nextCursor|compiledDigest)":"([^"]+)"`)
+	anySecret = regexp.MustCompile(`flowyte_sk_[0-9A-Za-z]+|"lastFour":"[^"]*"|"(token|confirmationToken)":"[^"]*"`)
 	lastCheck = regexp.MustCompile(`\{"id":"latency"[^}]*\}`)
 	verdict   = regexp.MustCompile(`"verdict":"[a-z_]+"`)
 )
