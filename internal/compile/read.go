@@ -88,7 +88,7 @@ func (c *compiler) filter(f *binding.Filter) (equality, bool) {
 	if field == nil {
 		return equality{}, false
 	}
-	if !equatable(field) {
+	if !Equatable(field) {
 		c.add(binding.Found(binding.FilterType, path))
 		return equality{}, false
 	}
@@ -138,7 +138,7 @@ func (c *compiler) indexed(field *schema.Field, path string) {
 func (c *compiler) notIndexed(field *schema.Field, path string) binding.Finding {
 	o := c.object
 	f := binding.Found(binding.FilterNotIndexed, path).
-		Offering(nearest(field.Name, fieldNames(o, func(f *schema.Field) bool { return o.Searchable(f.Name) && equatable(f) })))
+		Offering(nearest(field.Name, fieldNames(o, func(f *schema.Field) bool { return o.Searchable(f.Name) && Equatable(f) })))
 	var holding []string
 	for i := range o.Indexes {
 		ix := &o.Indexes[i]
@@ -203,7 +203,7 @@ func (c *compiler) owner(o *binding.OwnedBy, path string) *equality {
 	if field == nil {
 		return nil
 	}
-	if !equatable(field) || field.Type != schema.String && field.Type != schema.Integer && field.Type != schema.UUID {
+	if !Equatable(field) || field.Type != schema.String && field.Type != schema.Integer && field.Type != schema.UUID {
 		c.add(binding.Found(binding.OwnedByType, path))
 		return nil
 	}
@@ -213,9 +213,10 @@ func (c *compiler) owner(o *binding.OwnedBy, path string) *equality {
 	}
 }
 
-// equatable tells whether equality with a value means what it says. Sets, and
-// text types that cut a value short instead of refusing it, are left out.
-func equatable(f *schema.Field) bool {
+// Equatable tells whether equality with a value means what it says. Sets, and
+// text types that cut a value short instead of refusing it, are left out. Other
+// columns are neither the filter of a read nor the key of an update.
+func Equatable(f *schema.Field) bool {
 	switch f.Type {
 	case schema.Number:
 		return exactNumber(f.BaseType)

@@ -237,7 +237,7 @@ func (c *compiler) key(k *binding.Key) (equality, bool) {
 	}
 	o := c.object
 	keys := func() []string {
-		return nearest(f.Name, fieldNames(o, func(f *schema.Field) bool { return !f.Nullable && equatable(f) && o.UniqueColumn(f.Name) }))
+		return nearest(f.Name, fieldNames(o, func(f *schema.Field) bool { return !f.Nullable && Equatable(f) && o.UniqueColumn(f.Name) }))
 	}
 	ok := true
 	reject := func(finding binding.Finding) {
@@ -245,7 +245,7 @@ func (c *compiler) key(k *binding.Key) (equality, bool) {
 		ok = false
 	}
 	switch {
-	case !equatable(f):
+	case !Equatable(f):
 		reject(binding.Found(binding.FilterType, path))
 	case !o.UniqueColumn(f.Name):
 		reject(binding.Found(binding.KeyNotUnique, path).Offering(keys()))

@@ -2,6 +2,7 @@ package control
 
 import (
 	"flowyte/api"
+	"flowyte/internal/compile"
 	"flowyte/internal/schema"
 )
 
@@ -93,7 +94,7 @@ func operations(db *schema.Database, o *schema.Object) []api.Operation {
 		switch opType(c) {
 		case readOp:
 			for i := range o.Fields {
-				if f := &o.Fields[i]; o.Searchable(f.Name) {
+				if f := &o.Fields[i]; o.Searchable(f.Name) && compile.Equatable(f) {
 					op.Arguments = append(op.Arguments, api.Argument{Name: f.Name, Type: string(f.Type)})
 				}
 			}
@@ -113,11 +114,12 @@ func operations(db *schema.Database, o *schema.Object) []api.Operation {
 	return ops
 }
 
-// updateKeys are the columns that alone identify a row and cannot be null.
+// updateKeys are the columns that alone identify a row, cannot be null and can
+// be compared with a value.
 func updateKeys(o *schema.Object) []*schema.Field {
 	var keys []*schema.Field
 	for i := range o.Fields {
-		if f := &o.Fields[i]; !f.Nullable && o.UniqueColumn(f.Name) {
+		if f := &o.Fields[i]; !f.Nullable && o.UniqueColumn(f.Name) && compile.Equatable(f) {
 			keys = append(keys, f)
 		}
 	}
