@@ -28,6 +28,7 @@ type tenant struct {
 	agent  string
 	conv   string
 	calls  atomic.Int64
+	good   atomic.Int64 // of them
 }
 
 // settle connects an organisation to a database with one row, through port, and
@@ -80,6 +81,7 @@ func (w *tenant) ask(t testing.TB) (api.ToolCallAnswer, time.Duration) {
 	if err != nil {
 		t.Errorf("%s: %v", w.name, err)
 	} else if a.Outcome == api.OutcomeOK {
+		w.good.Add(1)
 		if rows := rowsOf(t, a); len(rows) != 1 || rows[0]["name"] != w.name {
 			t.Errorf("%s is answered %s", w.name, a.Result)
 		}

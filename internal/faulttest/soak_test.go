@@ -56,6 +56,42 @@ func (f footprint) String() string {
 	return fmt.Sprintf("%d goroutines, %d files, %.1f MiB", f.goroutines, f.files, float64(f.memory)/(1<<20))
 }
 
+func (one *process) scrape(t *testing.T) []byte {
+	t.Helper()
+	resp, err := http.Get("http://" + one.metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// wantCounted wants the counters to say what the callers heard.
+func (one *process) wantCounted(t *testing.T, tenants []*tenant) {
+	t.Helper()
+	var calls, good, counted, countedGood int64
+	for _, w := range tenants {
+		calls, good = calls+w.calls.Load(), good+w.good.Load()
+	}
+	for _, found := range regexp.MustCompile(`(?m)^flowyte_tool_calls_total{kind="\w+",outcome="(\w+)"} (\S+)$`).FindAllSubmatch(one.scrape(t), -1) {
+		n, err := strconv.ParseFloat(string(found[2]), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted += int64(n)
+		if string(found[1]) == string(api.OutcomeOK) {
+			countedGood += int64(n)
+		}
+	}
+	if counted != calls || countedGood != good {
+		t.Errorf("%d calls, %d of them good, are counted as %d and %d", calls, good, counted, countedGood)
+	}
+}
+
 // footprint reads what the kernel knows of the service, and its metrics.
 func (one *process) footprint(t *testing.T) footprint {
 	t.Helper()
@@ -68,15 +104,7 @@ func (one *process) footprint(t *testing.T) footprint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.Get("http://" + one.metrics + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := one.scrape(t)
 	number := func(in []byte, pattern string) int {
 		found := regexp.MustCompile(pattern).FindSubmatch(in)
 		if found == nil {
@@ -222,5 +250,6 @@ func TestSoak(t *testing.T) {
 	if n, _ := s.counts.Load(api.OutcomeOK); n == nil || n.(*atomic.Int64).Load() < s.calls.Load()/10 {
 		t.Errorf("hardly anything went well: %v", s)
 	}
+	one.wantCounted(t, s.tenants)
 	one.stop(t)
 }
