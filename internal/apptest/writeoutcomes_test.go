@@ -181,3 +181,30 @@ func TestChangesWhileAConfirmationIsOpen(t *testing.T) {
 		}
 	})
 }
+
+// TestOutcomeOfAConversationThatIsGone: who was told pending finds the outcome,
+// also when the conversation is over and the service was started again. What
+// did not become a write is not found, and neither is anything by others.
+func TestOutcomeOfAConversationThatIsGone(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
+		d := published(t, db)
+		slowly(t, db, "1.5")
+		conv := d.known(t)
+		if a, err := d.move(t, conv, "a/b", "1", clockAt("15:00")); err != nil || a.Outcome != api.OutcomePending {
+			t.Fatalf("the slow write: %+v, %v", a, err)
+		}
+		if _, err := d.Client().End(t.Context(), conv); err != nil {
+			t.Fatal(err)
+		}
+		other := d.NewKey(t, "other")
+		d.reopen(t)
+		a, err := d.Client().ToolCall(t.Context(), conv, "a/b")
+		if err != nil || a.Outcome != api.OutcomeOK || !a.Replayed || string(a.Result) != `{"updated":1}` || a.ToolCallID != "a/b" || a.Tool != "move_an_appointment" {
+			t.Errorf("after the end and the restart: %+v, %v", a, err)
+		}
+		_, err = d.Client().ToolCall(t.Context(), conv, "2")
+		wantProblem(t, err, 404, "not_found")
+		_, err = d.ClientWith(other).ToolCall(t.Context(), conv, "a/b")
+		wantProblem(t, err, 404, "not_found")
+	})
+}

@@ -269,6 +269,24 @@ func (s *Service) Talking(ctx context.Context, p auth.Principal, conversation id
 	return nil, fault.New(fault.ConversationEnded)
 }
 
+// LateWrite is the answer of a write whose conversation is over and no longer in
+// memory. What became of the call is in the journal; the fault not_found is for
+// every other call.
+func (s *Service) LateWrite(ctx context.Context, p auth.Principal, conversation id.Conversation, toolCallID string) (*live.Answer, error) {
+	r, err := s.store.WriteOfCall(ctx, p.OrgID, conversation, toolCallID)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.journal.thaw(&r)
+	if err != nil {
+		return nil, err
+	}
+	if a := s.engine.Recorded(&w); a != nil {
+		return a, nil
+	}
+	return nil, fault.New(fault.NotFound)
+}
+
 // EndConversation ends a conversation and gives its receipt; again and again
 // for one that is over.
 func (s *Service) EndConversation(ctx context.Context, p auth.Principal, conversation id.Conversation) (api.Receipt, error) {

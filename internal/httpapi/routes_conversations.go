@@ -12,6 +12,7 @@ import (
 	"flowyte/internal/auth"
 	"flowyte/internal/control"
 	"flowyte/internal/fault"
+	"flowyte/internal/id"
 	"flowyte/internal/live"
 )
 
@@ -123,18 +124,23 @@ func registerToolCalls(a *API, c *control.Service, e *live.Engine) {
 		Method: http.MethodGet, Path: "/conversations/{id}/tool-calls/{toolCallId}", Scope: auth.ConversationsWrite, Tag: "Conversations",
 		Summary: "Read the answer of an earlier call again", Errors: []fault.Code{fault.ToolCallInProgress},
 	}, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		conversation, err := e.Find(p.OrgID, ofConversation{r.PathValue("id")}.conversation())
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), lateWait)
-		defer cancel()
-		answer, err := e.Late(ctx, conversation, r.PathValue("toolCallId"))
+		answer, err := late(r.Context(), c, e, p, ofConversation{r.PathValue("id")}.conversation(), r.PathValue("toolCallId"))
 		if err != nil {
 			return err
 		}
 		return writeAnswer(w, answer)
 	})
+}
+
+// late asks the conversation, and the journal when the conversation is gone.
+func late(ctx context.Context, c *control.Service, e *live.Engine, p auth.Principal, conversation id.Conversation, toolCallID string) (*live.Answer, error) {
+	found, err := e.Find(p.OrgID, conversation)
+	if err != nil {
+		return c.LateWrite(ctx, p, conversation, toolCallID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lateWait)
+	defer cancel()
+	return e.Late(ctx, found, toolCallID)
 }
 
 func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http.Request, p auth.Principal) error {

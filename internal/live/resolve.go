@@ -140,6 +140,27 @@ func (e *Engine) Resume(writes []Written) {
 	}
 }
 
+// Recorded is the answer of a write whose conversation is gone, as the journal
+// has it; nil for one that was no execution.
+func (e *Engine) Recorded(r *Written) *Answer {
+	a := &Answer{ToolCallID: r.ToolCallID, Tool: r.Tool, Outcome: Unknown, Reason: reasonResolving, Replayed: true}
+	if r.Ending == nil {
+		return a
+	}
+	a.Outcome, a.Reason, a.Result = r.Ending.Outcome, r.Ending.Reason, r.Ending.Result
+	conn := e.published.load().Connections[ConnectionKey{r.Org, r.Kind}]
+	switch {
+	case r.Ending.nothing():
+		return nil
+	case r.Plan == nil || conn != nil && conn.Standing(r.Plan) == reasonBlocked:
+		a.Result = nil
+	}
+	return a
+}
+
+// nothing tells that the write was not tried, so that it may be tried again.
+func (end *Ending) nothing() bool { return end.Outcome == Busy || end.Outcome == Unavailable }
+
 // takeUp finds out in the background what became of an open write.
 func (e *Engine) takeUp(r *Written, c *Conversation, x *execution) {
 	if !e.crew.enlist(r.ID) {
@@ -166,7 +187,7 @@ func (e *Engine) remember(c *Conversation, writes []Written) {
 	for i := range writes {
 		r := &writes[i]
 		t := c.Version.byName[r.Tool]
-		nothing := r.Ending != nil && (r.Ending.Outcome == Busy || r.Ending.Outcome == Unavailable)
+		nothing := r.Ending != nil && r.Ending.nothing()
 		if t == nil || t.PlanDigest != r.PlanDigest || nothing || m.byID[r.ToolCallID] != nil {
 			if r.Ending == nil {
 				e.takeUp(r, nil, nil)

@@ -325,3 +325,32 @@ func TestCloseBreaksOff(t *testing.T) {
 		want(t, d.late(c, "1"), Pending, "")
 	})
 }
+
+// TestRecorded: what the journal has of a call whose conversation is gone is
+// told as the conversation would have told it.
+func TestRecorded(t *testing.T) {
+	_, written := stopped(t, func(d *desk, c *Conversation) { want(t, d.confirmed(c, "1", "book", "a", "three"), OK, "") })
+	d := newDesk(t)
+	recorded := func(change func(w *Written)) *Answer {
+		w, end := written[0], *written[0].Ending
+		w.Ending = &end
+		change(&w)
+		return d.Recorded(&w)
+	}
+	if a := recorded(func(*Written) {}); a.Outcome != OK || !a.Replayed || a.ToolCallID != "1" || a.Tool != "book" || string(a.Result) != `{"created":{"id":17}}` {
+		t.Errorf("done: %+v with %s", a, a.Result)
+	}
+	want(t, recorded(func(w *Written) { w.Ending = nil }), Unknown, "being_established")
+	if a := recorded(func(w *Written) { w.Ending.Outcome, w.Ending.Reason = Unavailable, "role_cannot_write" }); a != nil {
+		t.Errorf("what was not tried: %+v", a)
+	}
+	if a := recorded(func(w *Written) { w.Plan = nil }); a.Outcome != OK || a.Result != nil {
+		t.Errorf("without its plan: %+v", a)
+	}
+	blocked := connection(d.clerk)
+	blocked.Standing = func(*plan.Plan) string { return "blocked_by_scoping" }
+	d.connect(blocked)
+	if a := recorded(func(*Written) {}); a.Outcome != OK || a.Result != nil {
+		t.Errorf("blocked since: %+v", a)
+	}
+}

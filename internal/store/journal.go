@@ -47,6 +47,14 @@ func (s *Store) LoadWrites(ctx context.Context) ([]WriteRecord, error) {
 		ORDER BY writes.id`)
 }
 
+// WriteOfCall is the latest write of a conversation under a toolCallId. The fault
+// is not_found.
+func (s *Store) WriteOfCall(ctx context.Context, org id.Org, conversation id.Conversation, toolCallID string) (WriteRecord, error) {
+	w, err := scanWholeWrite(s.reader.QueryRowContext(ctx, wholeWrites+`WHERE writes.org_id = ? AND conversation_id = ? AND tool_call_id = ? ORDER BY writes.id DESC LIMIT 1`,
+		org, conversation, toolCallID))
+	return w, failure(err)
+}
+
 // WriteOwner is the organisation that a write belongs to.
 func (s *Store) WriteOwner(ctx context.Context, write id.Write) (id.Org, error) {
 	var org id.Org

@@ -136,6 +136,10 @@ var strangerCalls = map[string]func(ctx context.Context, s *Store, by Actor, of 
 		_, err := s.Conversation(ctx, by.Org, of.conversation.ID)
 		return err
 	},
+	"WriteOfCall": func(ctx context.Context, s *Store, by Actor, of house) error {
+		_, err := s.WriteOfCall(ctx, by.Org, of.conversation.ID, "call_1")
+		return err
+	},
 	"ExecuteWrite": func(ctx context.Context, s *Store, by Actor, of house) error {
 		return s.ExecuteWrite(ctx, by.Org, of.write.ID, nil)
 	},
