@@ -162,8 +162,9 @@ var changes = []change{
 		undo:   []string{"ALTER TABLE visits MODIFY status ENUM('scheduled', 'confirmed', 'cancelled')"},
 		postgres: []string{"ALTER TYPE visit_status RENAME TO visit_status_before", "CREATE TYPE visit_status AS ENUM ('scheduled', 'confirmed')",
 			"ALTER TABLE visits ALTER status TYPE visit_status USING status::text::visit_status"},
-		back: []string{"ALTER TABLE visits ALTER status TYPE visit_status_before USING status::text::visit_status_before", "DROP TYPE visit_status",
-			"ALTER TYPE visit_status_before RENAME TO visit_status"},
+		// Not the type that was there before, but one like it.
+		back: []string{"ALTER TYPE visit_status RENAME TO visit_status_cut", visitStatus,
+			"ALTER TABLE visits ALTER status TYPE visit_status USING status::text::visit_status", "DROP TYPE visit_status_cut", "DROP TYPE visit_status_before"},
 	},
 	{name: "table dropped", change: []string{"DROP TABLE visits"}, dropped: true},
 }

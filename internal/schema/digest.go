@@ -163,7 +163,7 @@ func (w *record) shape(f *Field) {
 	w.text(string(f.Type))
 	w.text(f.NativeType)
 	w.text(f.BaseType)
-	*w = binary.AppendUvarint(*w, uint64(f.TypeOID))
+	*w = binary.AppendUvarint(*w, uint64(min(f.TypeOID, FirstUserOID)))
 	w.text(f.TypeSchema)
 	w.text(f.TypeName)
 	w.flag(f.Unsigned)

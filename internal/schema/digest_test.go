@@ -209,3 +209,19 @@ func TestObjectDigestIsOverASet(t *testing.T) {
 		seen[digest] = fmt.Sprint(columns)
 	}
 }
+
+// TestTypesMadeAgain: an oid of a user's type says which one it was, not what it
+// is like.
+func TestTypesMadeAgain(t *testing.T) {
+	digest := func(oid uint32) string {
+		db := shop()
+		customers(db).Fields[1].TypeOID = oid
+		return schema.ObjectDigest(customers(db), []string{"id", "email"})
+	}
+	if digest(schema.FirstUserOID) != digest(24601) {
+		t.Error("a type made again is another type")
+	}
+	if digest(25) == digest(24601) || digest(25) == digest(1043) {
+		t.Error("the server's own types are not told apart")
+	}
+}

@@ -170,6 +170,11 @@ func (t Type) Scalar() bool {
 	return true
 }
 
+// FirstUserOID is the first oid that PostgreSQL gives to a type that is not its
+// own. From there on an oid tells which type it was that was made, not what it
+// is like: the same type made again, or restored, has another one.
+const FirstUserOID = 16384
+
 // Field is a column that the role may select.
 type Field struct {
 	Name   string `json:"name"`
@@ -181,7 +186,7 @@ type Field struct {
 	// BaseType is the bare lower-case name after domains are resolved, without
 	// length or sign: "varchar", "int8", "bigint", "timestamptz".
 	BaseType string `json:"baseType"`
-	// TypeOID is the PostgreSQL oid of the base type, 0 elsewhere.
+	// TypeOID is the PostgreSQL oid of the base type, 0 elsewhere. See FirstUserOID.
 	TypeOID uint32 `json:"typeOid,omitempty"`
 	// TypeSchema and TypeName name a user-defined PostgreSQL type (an enum or a domain).
 	TypeSchema string `json:"typeSchema,omitempty"`

@@ -129,6 +129,12 @@ func TestRunGivesCanonicalText(t *testing.T) {
 				t.Fatal(diff)
 			}
 		}
+		// The blanks that fill a fixed length up are no part of the text.
+		var fixed targettest.Rows
+		must(t, s.Run(t.Context(), read(`SELECT "state"::char(9), ' x '::char(5) FROM "public"."appointments" WHERE "id" = $1 LIMIT 2`, 1, 2, 1), targettest.Text("2"), &fixed))
+		if diff := cmp.Diff(targettest.Rows{{"done", " x"}}, fixed); diff != "" {
+			t.Error(diff)
+		}
 		if s.Broken() {
 			t.Error("the session is broken after good reads")
 		}

@@ -27,6 +27,7 @@ const (
 	oidVarchars    = 1015
 	oidInt8Array   = 1016
 	oidOIDArray    = 1028
+	oidFixedText   = 1042
 	oidTimestamp   = 1114
 	oidTimestampTZ = 1184
 	oidTimeTZ      = 1266
@@ -41,6 +42,7 @@ const (
 	timestamp
 	zonedTimestamp
 	zonedTime
+	fixedText
 )
 
 func conversionOf(oid uint32) conversion {
@@ -53,6 +55,8 @@ func conversionOf(oid uint32) conversion {
 		return zonedTimestamp
 	case oidTimeTZ:
 		return zonedTime
+	case oidFixedText:
+		return fixedText
 	}
 	return asIs
 }
@@ -90,6 +94,8 @@ func (c conversion) apply(cell []byte) ([]byte, error) {
 		if bare, ok := bytes.CutSuffix(cell, zeroZone); ok {
 			return append(bare, 'Z'), nil
 		}
+	case fixedText: // the blanks that fill it up are no part of it
+		return bytes.TrimRight(cell, " "), nil
 	}
 	return cell, nil
 }
