@@ -3,6 +3,7 @@ package live
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // summary says what will happen in the words of the plan: the tool, each
-// parameter by name with its value as it will be sent, and what a write puts
+// parameter by name with its value, and what a write puts
 // into columns without being asked. Text stands in quotes, so that no value can
 // pass for a part of the sentence.
 func (c *Conversation) summary(t *Tool, j *judged) string {
@@ -24,7 +25,7 @@ func (c *Conversation) summary(t *Tool, j *judged) string {
 	}
 	for i := range t.Plan.Params {
 		if j.values[i].given {
-			part(t.Plan.Params[i].Name, shown(j.values[i].text, &t.Plan.Params[i].Type))
+			part(t.Plan.Params[i].Name, shown(j.values[i].text, &t.Plan.Params[i].Type, c.Version.Location))
 		}
 	}
 	for i := range t.Plan.Slots {
@@ -32,12 +33,12 @@ func (c *Conversation) summary(t *Tool, j *judged) string {
 		switch {
 		case slot.Column == "":
 		case slot.Source == plan.FromConst:
-			part(slot.Column, shown(slot.Const, &slot.Type))
+			part(slot.Column, shown(slot.Const, &slot.Type, c.Version.Location))
 		case slot.Source == plan.FromSystem && slot.Name == "now":
 			part(slot.Column, "now")
 		case slot.Source == plan.FromSystem && slot.Name == string(plan.CallerPhone):
 			forms, _ := plan.Forms(plan.Phone, c.known[slot.Name], c.Version.Country)
-			part(slot.Column, shown(forms[0], &slot.Type))
+			part(slot.Column, shown(forms[0], &slot.Type, c.Version.Location))
 		}
 	}
 	return b.String()
@@ -45,10 +46,16 @@ func (c *Conversation) summary(t *Tool, j *judged) string {
 
 func spoken(name string) string { return revealed(strings.ReplaceAll(name, "_", " ")) }
 
-func shown(text string, v *plan.ValueType) string {
+// shown is a value as the caller would say it: a moment as the clocks of the
+// agent show it, as results have it, and not in UTC, as it is sent.
+func shown(text string, v *plan.ValueType, loc *time.Location) string {
 	switch v.Type {
 	case schema.String, schema.Enum:
 		return `"` + revealed(text) + `"`
+	case schema.DateTime:
+		if t, err := time.Parse(time.RFC3339Nano, text); err == nil && v.Zoned {
+			return strings.Trim(string(appendMoment(nil, t, loc)), `"`)
+		}
 	}
 	return revealed(text)
 }

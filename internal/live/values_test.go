@@ -106,6 +106,23 @@ func TestSummaryOfAWrite(t *testing.T) {
 	}
 }
 
+// TestSummaryHasTheAgentsTime: whoever agrees to nine o'clock was not asked
+// about noon.
+func TestSummaryHasTheAgentsTime(t *testing.T) {
+	at := writes("set", plan.Update, "appointments", "id", "starts_at")
+	at.Plan.Params[1].Type = plan.ValueType{Type: schema.DateTime, BaseType: "timestamptz", Zoned: true}
+	d := newDesk(t, at)
+	d.version.Location = time.FixedZone("", -7*3600)
+	for said, want := range map[string]string{
+		"2026-05-01T15:00": "2026-05-01T15:00:00-07:00", "2026-05-01T15:00:00.5Z": "2026-05-01T08:00:00.5-07:00",
+	} {
+		a := d.ask(d.ring(), d.request("1", "set", "17", said))
+		if a.Confirmation == nil || a.Confirmation.Summary != `set: id "17", starts at `+want {
+			t.Errorf("%s: asked %s %+v, want %s", said, a.Outcome, a.Confirmation, want)
+		}
+	}
+}
+
 // TestNothingHidesInASummary: what cannot be seen is shown by its number.
 func TestNothingHidesInASummary(t *testing.T) {
 	for said, shown := range map[string]string{
