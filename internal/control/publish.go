@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"flowyte/api"
@@ -335,17 +337,28 @@ func (s *Service) Load(ctx context.Context) error {
 
 // loadVersions serves every live version that can be read. One that cannot is
 // reported and not served; it does not keep the others from being served.
+// Reading a version is most of a start, so all processors do it.
 func (s *Service) loadVersions(ctx context.Context, table *live.Table) error {
+	var mu sync.Mutex
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
 	return s.store.LoadPublished(ctx, func(v store.Version, damage error) {
-		lv, err := (*live.Version)(nil), damage
-		if err == nil {
-			lv, err = s.thaw(v)
-		}
-		if err != nil {
-			s.log.Error("a published version cannot be served", "versionId", v.ID, "code", fault.CodeOf(err))
-			return
-		}
-		table.Live[v.AgentID] = lv
+		turns <- struct{}{}
+		readers.Go(func() {
+			defer func() { <-turns }()
+			lv, err := (*live.Version)(nil), damage
+			if err == nil {
+				lv, err = s.thaw(v)
+			}
+			if err != nil {
+				s.log.Error("a published version cannot be served", "versionId", v.ID, "code", fault.CodeOf(err))
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			table.Live[v.AgentID] = lv
+		})
 	})
 }
 
