@@ -256,7 +256,7 @@ func (c *collector) word(word, stemmed string) {
 		c.add(t, 1, asWritten)
 	}
 	c.key(stemmed, inflection, inflected)
-	if len(stemmed) >= shortestVerb {
+	if len(c.found) == 0 && len(stemmed) >= shortestVerb {
 		c.key(stem(stemmed+"er"), byDoing, inflected)
 		c.key(stem(stemmed+"or"), byDoing, inflected)
 	}
