@@ -49,6 +49,7 @@ type fieldState struct {
 	sum    float32 // of all words, beyond what the object's name gives
 	object uint32
 	seen   bool
+	refers bool // as the index has it
 }
 
 type objectState struct {
@@ -65,7 +66,7 @@ func newScratch(ix *Index) *scratch {
 		field: make([]fieldState, len(ix.fields)), object: make([]objectState, len(ix.objects)), heard: map[uint32]float32{},
 	}
 	for f := range s.field {
-		s.field[f].object = ix.fields[f].object
+		s.field[f].object, s.field[f].refers = ix.fields[f].object, ix.fields[f].refers
 	}
 	return s
 }
@@ -106,7 +107,7 @@ func (s *scratch) hear(ix *Index, u *unit) {
 			s.touchField(f, fromTarget*s.object[o].now)
 		}
 	}
-	s.settle(ix)
+	s.settle()
 }
 
 // rarity is that of the word itself where the schema has it: a synonym cannot
@@ -157,7 +158,7 @@ func (s *scratch) touchObject(o uint32, v float32) {
 
 // settle adds what the present word said to the sums, and makes it the word
 // before.
-func (s *scratch) settle(ix *Index) {
+func (s *scratch) settle() {
 	named := len(s.objects)
 	for _, f := range s.fields {
 		field := &s.field[f]
@@ -165,7 +166,7 @@ func (s *scratch) settle(ix *Index) {
 		if o.now == 0 && o.child == 0 {
 			s.objects = append(s.objects, field.object)
 		}
-		if ix.fields[f].refers {
+		if field.refers {
 			o.child = max(o.child, onlyRefers*v)
 		} else {
 			o.child = max(o.child, v)
