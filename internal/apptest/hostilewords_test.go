@@ -1,15 +1,21 @@
 package apptest
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"flowyte/api"
 	"flowyte/internal/dbtest"
+	"flowyte/internal/id"
+	"flowyte/internal/live"
 	"flowyte/internal/privatedb"
+	"flowyte/internal/serve"
+	"flowyte/internal/target"
 )
 
 // anOrder is what a stranger would have a model believe.
@@ -180,5 +186,57 @@ func TestToolsChangeByPublishingOnly(t *testing.T) {
 		if !strings.Contains(string(diff), text) {
 			t.Errorf("the diff does not show %q: %s", text, diff)
 		}
+	}
+}
+
+// interrupted is a journal that ends a write's session before its COMMIT is sent.
+type interrupted struct {
+	live.Journal
+	end func()
+}
+
+func (j interrupted) Executed(ctx context.Context, w id.Write, e target.Evidence, result []byte) error {
+	err := j.Journal.Executed(ctx, w, e, result)
+	j.end()
+	return err
+}
+
+// TestWiretapOfALostCommit is I12 where the database is asked what became of a
+// write.
+func TestWiretapOfALostCommit(t *testing.T) {
+	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB, privatedb.MySQL} {
+		t.Run(string(flavor), func(t *testing.T) {
+			db := dbtest.On(t, flavor)
+			db.Exec(t, visits(db.Kind)...)
+			w := newWiretap(t, db.Server)
+			var d *counter
+			end := func() {
+				if db.Kind == "postgres" {
+					// As after a crash: the number may have been given again.
+					db.Exec(t, "SELECT pg_stat_reset_shared('bgwriter')", "CHECKPOINT")
+					db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"+d.login.User+"'")
+					return
+				}
+				for _, row := range db.Query(t, "SELECT id FROM information_schema.processlist WHERE user = '"+d.login.User+"'") {
+					db.Exec(t, "KILL CONNECTION "+row[0])
+				}
+			}
+			d = counterOn(t, db, Options{
+				Connect: func(c *api.Credentials) { c.Port = w.port() },
+				Serve: func(o *serve.Options) {
+					o.Journal = func(j live.Journal) live.Journal { return interrupted{j, func() { end() }} }
+				},
+			}, visitSkills()...)
+			for call, args := range map[string][2]string{"1": {"move_a_visit", `{"which":1,"p_word":"lost"}`}, "2": {"add_visit", `{"p_id":2,"p_phone":"+12065550101"}`}} {
+				a := d.confirmed(t, call, args[0], args[1])
+				for deadline := time.Now().Add(5 * time.Second); a.Outcome == api.OutcomePending && time.Now().Before(deadline); {
+					a = d.ask(t, call, args[0], args[1], "")
+				}
+				if a.Outcome != api.OutcomeFailed || reasonOf(a) != "rolled_back" {
+					t.Errorf("%s: %s (%s)", args[0], a.Outcome, reasonOf(a))
+				}
+			}
+			w.check(t, d.compiledBy(t))
+		})
 	}
 }
