@@ -77,9 +77,9 @@ func newPool(db *Database, purpose Purpose, g *gate, size int) *pool {
 func (p *pool) open(ctx context.Context) (*member, error) { return p.db.open(ctx, p.purpose, p.gate) }
 
 // acquire gives a session of one's own. It waits no longer than ctx. Errors are
-// faults: those of opening, database_busy when all sessions stayed in use,
-// database_timeout when one was still being opened, not_connected when the
-// database was closed.
+// faults: those of opening, database_busy when sessions stayed in use,
+// database_timeout when there were none and one was still being opened,
+// not_connected when the database was closed.
 func (p *pool) acquire(ctx context.Context) (*puddle.Resource[*member], error) {
 	res, err := p.members.Acquire(ctx)
 	switch {
@@ -90,7 +90,7 @@ func (p *pool) acquire(ctx context.Context) (*puddle.Resource[*member], error) {
 	case ctx.Err() == nil:
 		return nil, err
 	}
-	if p.members.Stat().ConstructingResources() == 0 {
+	if s := p.members.Stat(); s.AcquiredResources() > 0 || s.ConstructingResources() == 0 {
 		return nil, fault.Wrap(fault.DatabaseBusy, err).WithRetryAfter(permitWait)
 	}
 	return nil, fault.Wrap(fault.DatabaseTimeout, err)
