@@ -247,10 +247,14 @@ func TestPoolJudgesAgain(t *testing.T) {
 		// The database moves to another public address, and is followed there.
 		moved := egresstest.Listen(t, fmt.Sprintf("127.0.0.3:%d", db.Server.Port), func(conn net.Conn) { forward(conn, db.Server.Port) })
 		w.dns.Script(publicName, egresstest.Answer("127.0.0.3"))
-		eventually(t, "an answer from the new address", func() bool { return ask(fmt.Sprint("moved", len(w.take()))).Outcome == api.OutcomeOK })
-		if moved.Accepts() == 0 {
-			t.Error("the new address was not dialled")
-		}
+		asked := 0
+		eventually(t, "an answer from the new address", func() bool {
+			if moved.Accepts() == 0 {
+				p.cutOff(t) // a session that was just being opened may have outlived the first time
+			}
+			asked++
+			return ask(fmt.Sprint("moved", asked)).Outcome == api.OutcomeOK && moved.Accepts() > 0
+		})
 		w.untouched(t)
 	})
 }
