@@ -26,6 +26,8 @@ type pool struct {
 	// timeouts counts statements that ran into their deadline since the last
 	// one that did not.
 	timeouts atomic.Int32
+	// handed counts the sessions that were given out.
+	handed atomic.Int64
 }
 
 // resetAfter is the number of timeouts in a row after which idle sessions are
@@ -77,20 +79,22 @@ func newPool(db *Database, purpose Purpose, g *gate, size int) *pool {
 func (p *pool) open(ctx context.Context) (*member, error) { return p.db.open(ctx, p.purpose, p.gate) }
 
 // acquire gives a session of one's own. It waits no longer than ctx. Errors are
-// faults: those of opening, database_busy when sessions stayed in use,
-// database_timeout when there were none and one was still being opened,
+// faults: those of opening, database_busy when others had the sessions,
+// database_timeout when nobody had one and one was still being opened,
 // not_connected when the database was closed.
 func (p *pool) acquire(ctx context.Context) (*puddle.Resource[*member], error) {
+	before := p.handed.Load()
 	res, err := p.members.Acquire(ctx)
 	switch {
 	case err == nil:
+		p.handed.Add(1)
 		return res, nil
 	case errors.Is(err, puddle.ErrClosedPool):
 		return nil, fault.Wrap(fault.NotConnected, err)
 	case ctx.Err() == nil:
 		return nil, err
 	}
-	if s := p.members.Stat(); s.AcquiredResources() > 0 || s.ConstructingResources() == 0 {
+	if s := p.members.Stat(); s.AcquiredResources() > 0 || s.ConstructingResources() == 0 || p.handed.Load() != before {
 		return nil, fault.Wrap(fault.DatabaseBusy, err).WithRetryAfter(permitWait)
 	}
 	return nil, fault.Wrap(fault.DatabaseTimeout, err)
