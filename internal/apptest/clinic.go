@@ -64,14 +64,20 @@ type Practice struct {
 	Skill api.Skill
 }
 
+// onTheWay puts somebody between the service and its database, who looks on.
+var onTheWay func(t testing.TB, a *App, db *dbtest.Database, creds *api.Credentials)
+
 // Connected connects and discovers the database.
 func (a *App) Connected(t testing.TB, db *dbtest.Database, login privatedb.Login) {
 	t.Helper()
 	c := a.Client()
 	kind := string(db.Kind)
 	creds := Credentials(db, login)
-	if a.connect != nil {
+	switch {
+	case a.connect != nil:
 		a.connect(&creds)
+	case onTheWay != nil:
+		onTheWay(t, a, db, &creds)
 	}
 	if _, err := c.Connect(t.Context(), kind, creds); err != nil {
 		t.Fatalf("connect: %v", err)
