@@ -2,6 +2,7 @@ package targettest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,17 +29,19 @@ func fuzzTurn(f *testing.F, kind schema.Kind, flavors ...string) {
 			f.Add(i, turn, said)
 		}
 	}
-	var session Session
-	var turn int
-	var said []byte
+	type script struct {
+		session Session
+		turn    int
+		said    []byte
+	}
+	var played atomic.Pointer[script]
 	rogue := NewRogue(f, kind, "127.0.0.1:0", func(p *Peer) {
-		if turn < 0 {
-			p.Send(said)
-			return
+		s := played.Load()
+		if s.turn >= 0 {
+			p.Secure(s.session)
+			p.Until(s.session, s.turn)
 		}
-		p.Secure(session)
-		p.Until(session, turn)
-		p.Send(said)
+		p.Send(s.said)
 	})
 	creds, err := target.ParseCredentials(rogue.API(), kind)
 	if err != nil {
@@ -49,7 +52,7 @@ func fuzzTurn(f *testing.F, kind schema.Kind, flavors ...string) {
 		if flavor < 0 || flavor >= len(sessions) || at < -1 || at >= len(sessions[flavor].Turns) {
 			t.Skip("no such turn")
 		}
-		session, turn, said = sessions[flavor], at, bytes
+		played.Store(&script{sessions[flavor], at, bytes})
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		begun := time.Now()
