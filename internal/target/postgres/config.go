@@ -118,6 +118,9 @@ func directParameters(purpose target.Purpose) map[string]string {
 	return parameters
 }
 
+// statementLimit is the setting that ends a statement.
+const statementLimit = "statement_timeout"
+
 type setting struct{ name, value string }
 
 // sessionSettings are the settings that a statement's meaning or its end
@@ -126,7 +129,7 @@ type setting struct{ name, value string }
 func sessionSettings(purpose target.Purpose) []setting {
 	limits := target.LimitsFor(purpose)
 	settings := []setting{
-		{"statement_timeout", milliseconds(limits.Statement)},
+		{statementLimit, milliseconds(limits.Statement)},
 		{"lock_timeout", milliseconds(limits.Lock)},
 		{"idle_in_transaction_session_timeout", milliseconds(limits.Idle)},
 		{"TimeZone", "UTC"},

@@ -21,6 +21,11 @@ import (
 // not hold a second connection for longer than it holds the first.
 const cancelLimit = time.Second
 
+// headStart is how long a statement whose time is up may take to end by the
+// server's own limit before it is cancelled. Many that end at once would
+// otherwise wait for as many handshakes, and the handshakes for them.
+const headStart = 50 * time.Millisecond
+
 // dialer makes the connections of one session: first the session's own, then
 // one for each cancel request. All go through the guard, and the driver gets
 // them when TLS is up and the peer accepted, so that not even the kind of
@@ -29,6 +34,9 @@ type dialer struct {
 	guard *egress.Guard
 	creds *target.Credentials
 	tls   egress.TLSOptions
+	// limited: the server ends a statement by itself when its caller's time is
+	// up.
+	limited bool
 
 	raw    *egress.Conn
 	screen *screen
@@ -61,7 +69,7 @@ func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // dialAgain reaches the very server of the first connection, by its address
 // and, where no certificate is verified, by its key.
 func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
-	if !d.ready.Load() {
+	if !d.ready.Load() || d.limited && d.over() {
 		return nil, fault.Wrap(fault.Unreachable, errNothingToCancel)
 	}
 	to, err := netip.ParseAddrPort(d.raw.RemoteAddr().String())
@@ -89,6 +97,25 @@ func (d *dialer) dialAgain(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	return secure, nil
+}
+
+// over tells whether the server ends the statement by itself, within its head
+// start. The driver has given the session up: nobody else reads from it.
+func (d *dialer) over() bool {
+	now := time.Now()
+	if d.raw.SetStageDeadline(now.Add(closeLimit)) != nil || d.raw.SetReadDeadline(now.Add(headStart)) != nil {
+		return false
+	}
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := d.screen.Read(buf)
+		if err != nil {
+			return false
+		}
+		if n > 0 && d.screen.idle() {
+			return true
+		}
+	}
 }
 
 // frontend is the driver's BuildFrontend.
@@ -148,6 +175,6 @@ func encrypt(ctx context.Context, raw *egress.Conn, options egress.TLSOptions) (
 	return nil, egress.TranslateTLS(err)
 }
 
-var errNothingToCancel = errors.New("postgres: a cancel request for a session that never was")
+var errNothingToCancel = errors.New("postgres: a cancel request for a session at which nothing runs")
 
 var errNotPostgres = errors.New("postgres: the request for TLS was not answered as PostgreSQL does")

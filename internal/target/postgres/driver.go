@@ -40,10 +40,10 @@ func loginFor(c *target.Credentials, purpose target.Purpose) login {
 func (Driver) Open(ctx context.Context, guard *egress.Guard, creds *target.Credentials, purpose target.Purpose) (target.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, target.ConnectLimit)
 	defer cancel()
-	d := &dialer{guard: guard, creds: creds, tls: creds.TLS}
+	d := &dialer{guard: guard, creds: creds, tls: creds.TLS, limited: purpose == target.ForReads}
 	s, err := connect(ctx, d, purpose, directParameters(purpose))
 	if slices.Contains(parameterRefusals, stateOf(err)) && !d.passwordRefused() {
-		d = &dialer{guard: guard, creds: creds, tls: creds.TLS}
+		d = &dialer{guard: guard, creds: creds, tls: creds.TLS, limited: purpose == target.ForReads}
 		if s, err = connect(ctx, d, purpose, pooledParameters()); s != nil {
 			s.pooled = true
 		}
@@ -92,7 +92,9 @@ func connect(ctx context.Context, d *dialer, purpose target.Purpose, parameters 
 	}
 	kept = true
 	d.ready.Store(true)
-	return &Session{conn: conn, dialer: d, purpose: purpose, limits: target.LimitsFor(purpose), statements: map[string]*statement{}}, nil
+	s := &Session{conn: conn, dialer: d, purpose: purpose, limits: target.LimitsFor(purpose), statements: map[string]*statement{}}
+	s.limitMs = s.standardMs()
+	return s, nil
 }
 
 // greeting is what every session asks first, in one round trip. The system

@@ -35,10 +35,12 @@ INSERT INTO appointments VALUES
 ANALYZE;`
 
 // read is a plan of a statement whose parameters and columns carry no types.
+// It may take as long as a session allows anyhow, so that no limit is set before.
 func read(statement string, parameters, columns, maxRows int) *plan.Plan {
 	return &plan.Plan{
 		Format: plan.Format, Kind: schema.Postgres, Operation: "test.read", Action: plan.Read,
-		Statement: statement, Slots: make([]plan.Slot, parameters), Results: make([]plan.Result, columns), MaxRows: maxRows, TimeoutMs: 1000,
+		Statement: statement, Slots: make([]plan.Slot, parameters), Results: make([]plan.Result, columns), MaxRows: maxRows,
+		TimeoutMs: int(target.LimitsFor(target.ForReads).Statement.Milliseconds()),
 	}
 }
 

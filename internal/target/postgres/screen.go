@@ -217,6 +217,9 @@ func (s *screen) follow(p []byte) error {
 	return nil
 }
 
+// idle tells whether the last that the server said is that it waits for us.
+func (s *screen) idle() bool { return s.header[0] == 'Z' && s.have == 0 && s.body == 0 }
+
 func violation(format string, args ...any) error {
 	return fault.Wrap(fault.ProtocolError, errors.New("postgres: "+fmt.Sprintf(format, args...)))
 }

@@ -18,7 +18,7 @@ func (s *Session) Select(ctx context.Context, text string, args []any, row func(
 	if err != nil {
 		return err
 	}
-	return s.read(ctx, command{text: text, values: values}, func(rr *pgconn.ResultReader) error {
+	return s.read(ctx, s.standardMs(), command{text: text, values: values}, func(rr *pgconn.ResultReader) error {
 		var cells []any
 		for rr.NextRow() {
 			fields, raw := rr.FieldDescriptions(), rr.Values()

@@ -44,6 +44,10 @@ type Session struct {
 	// inSnapshot: a read-only transaction is open, and reads belong to it.
 	inSnapshot bool
 
+	// limitMs is after how long the server ends a statement of a direct session
+	// by itself; zero while that is not known.
+	limitMs int
+
 	statements map[string]*statement // by text, direct sessions only
 	named      int                   // statements ever prepared
 	args       arguments             // reused by every run
@@ -119,18 +123,22 @@ var (
 
 // localSettings carries the session's settings into a transaction where the
 // session itself cannot: it applies sessionSettings to the present transaction and returns
-// whether that is read-only.
-func localSettings(purpose target.Purpose) command {
+// whether that is read-only. The statement's limit is its one argument.
+func localSettings(purpose target.Purpose) string {
 	var text strings.Builder
 	text.WriteString("SELECT pg_catalog.current_setting('transaction_read_only')")
 	for _, set := range sessionSettings(purpose) {
-		text.WriteString(", pg_catalog.set_config('" + set.name + "', '" + set.value + "', true)")
+		value := "'" + set.value + "'"
+		if set.name == statementLimit {
+			value = "$1"
+		}
+		text.WriteString(", pg_catalog.set_config('" + set.name + "', " + value + ", true)")
 	}
-	return command{text: text.String()}
+	return text.String()
 }
 
 // pooledSettings holds the texts, which are the same for every session.
-var pooledSettings = map[target.Purpose]command{
+var pooledSettings = map[target.Purpose]string{
 	target.ForReads:   localSettings(target.ForReads),
 	target.ForWrites:  localSettings(target.ForWrites),
 	target.ForCatalog: localSettings(target.ForCatalog),
@@ -138,25 +146,37 @@ var pooledSettings = map[target.Purpose]command{
 
 // opening is how a read-only transaction of this session begins.
 func (s *Session) opening() []command {
-	if s.pooled {
-		return []command{beginReadOnly, pooledSettings[s.purpose]}
+	switch {
+	case s.pooled:
+		return []command{beginReadOnly, s.settings(s.standardMs())}
+	case s.limitMs != s.standardMs():
+		s.limitMs = 0 // a rollback would bring back what was there
+		return []command{beginReadOnly, limitTo(s.standardMs())}
 	}
 	return []command{beginReadOnly}
 }
 
+// settings are those of a transaction behind a pooler.
+func (s *Session) settings(limitMs int) command {
+	return command{text: pooledSettings[s.purpose], values: limitTo(limitMs).values}
+}
+
 // read runs one read-only statement and hands its result to each: by itself on
 // a direct session, whose default is a read-only transaction, else as
-// transaction, settings, statement and commit in one round trip. Errors are
-// faults, except each's own.
-func (s *Session) read(ctx context.Context, c command, each func(*pgconn.ResultReader) error) error {
+// transaction, settings, statement and commit in one round trip. The server
+// ends it after limitMs. Errors are faults, except each's own.
+func (s *Session) read(ctx context.Context, limitMs int, c command, each func(*pgconn.ResultReader) error) error {
 	if s.pooled && !s.inSnapshot {
-		commands := append(s.opening(), c, commit)
+		commands := []command{beginReadOnly, s.settings(limitMs), c, commit}
 		return s.batch(ctx, commands, func(i int, rr *pgconn.ResultReader) error {
 			if i == len(commands)-2 {
 				return each(rr)
 			}
 			return nil
 		})
+	}
+	if limitMs != s.limitMs {
+		return s.within(ctx, limitMs, c, each)
 	}
 	if err := s.begin(ctx); err != nil {
 		return err

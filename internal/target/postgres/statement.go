@@ -120,6 +120,11 @@ func (s *Session) prepare(ctx context.Context, p *plan.Plan) (*statement, error)
 			break
 		}
 	}
+	if limit := s.limitFor(p); s.limitMs < limit { // to be prepared may mean to wait, too
+		if err := s.within(ctx, limit, command{text: "SELECT 1"}, func(*pgconn.ResultReader) error { return nil }); err != nil {
+			return nil, err
+		}
+	}
 	s.named++
 	description, err := s.conn.Prepare(ctx, "flowyte_"+strconv.Itoa(s.named), p.Statement, nil)
 	if err != nil {
@@ -157,6 +162,11 @@ func (s *Session) deallocate(ctx context.Context, name string) error {
 }
 
 func (s *Session) execute(ctx context.Context, st *statement, p *plan.Plan, values [][]byte, sink target.RowSink) error {
+	if limit := s.limitFor(p); limit != s.limitMs {
+		return s.within(ctx, limit, command{prepared: st.description, values: values}, func(rr *pgconn.ResultReader) error {
+			return s.deliver(rr, st, p, sink)
+		})
+	}
 	rr := s.conn.ExecStatement(ctx, st.description, values, nil, nil)
 	return s.finish(ctx, rr, s.deliver(rr, st, p, sink))
 }
@@ -164,7 +174,7 @@ func (s *Session) execute(ctx context.Context, st *statement, p *plan.Plan, valu
 // runPooled prepares nothing: a name given to one server connection means
 // nothing, or something else, on the next.
 func (s *Session) runPooled(ctx context.Context, p *plan.Plan, values [][]byte, sink target.RowSink) error {
-	return s.read(ctx, command{text: p.Statement, values: values}, func(rr *pgconn.ResultReader) error {
+	return s.read(ctx, s.limitFor(p), command{text: p.Statement, values: values}, func(rr *pgconn.ResultReader) error {
 		st, err := newStatement(p, len(values), rr.FieldDescriptions())
 		if err != nil {
 			return err

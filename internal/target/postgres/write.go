@@ -135,7 +135,7 @@ func (s *Session) ready(ctx context.Context, p *plan.Plan) (*statement, error) {
 func (s *Session) sendOnce(ctx context.Context, p *plan.Plan, c command, st *statement) (*written, error) {
 	commands := []command{beginWrite}
 	if s.pooled {
-		commands = append(commands, pooledSettings[s.purpose])
+		commands = append(commands, s.settings(s.standardMs()))
 	}
 	if !s.timelineHidden {
 		commands = append(commands, askTimeline)

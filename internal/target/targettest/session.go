@@ -117,7 +117,8 @@ INSERT INTO people VALUES (1, 'Änna Dahl', '0612345678', 12.50, true, '2026-05-
 func LookUp(kind schema.Kind, identity string) (p *plan.Plan, args []target.Value, want Rows) {
 	const statement = `SELECT "id", "name", "balance", "vip", "seen", "born" FROM "people" WHERE "phone" = $1 ORDER BY "id" LIMIT 6`
 	p = &plan.Plan{
-		Format: plan.Format, Kind: kind, Operation: "people.read", Action: plan.Read, Identity: identity, MaxRows: 5, TimeoutMs: 1000,
+		Format: plan.Format, Kind: kind, Operation: "people.read", Action: plan.Read, Identity: identity, MaxRows: 5,
+		TimeoutMs: int(target.LimitsFor(target.ForReads).Statement.Milliseconds()), // the session's own: none is set before
 		Statement: strings.Replace(statement, `"people"`, `"public"."people"`, 1),
 		Slots:     []plan.Slot{{Source: plan.FromParam, Type: plan.ValueType{Type: schema.String, BaseType: "varchar"}}},
 	}
