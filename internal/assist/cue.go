@@ -71,6 +71,12 @@ func (p *parser) by(i int) int {
 			p.turn(wanted) // "greet them by name"
 			return 1
 		}
+		if t == "by" && p.doneBy(i) {
+			p.endNoun()
+			p.owner = -1
+			p.turn(wanted)
+			return 1
+		}
 	case "given":
 		if determiners[p.at(i-1).text] && p.at(i-1).text != "new" {
 			return 0 // "a given doctor"
@@ -104,24 +110,6 @@ func (p *parser) doing(i int) bool {
 	t, next := p.at(i), p.at(i+1)
 	return strings.HasSuffix(t.text, "ing") && !t.mark && t.text != "ring" &&
 		(determiners[next.text] || prepositions[next.text] || pronouns[next.text] || next.text == "us" || next.text == "me" || next.text == "them" || next.text == "back")
-}
-
-// certain: "a given doctor", "on a certain day".
-func (p *parser) certain(i int) int {
-	switch p.tokens[i].text {
-	case "given", "certain", "particular", "specific":
-		if !p.is(i-1, determiners) {
-			return 0
-		}
-	case "this", "that": // "whose is this number"
-		if !p.is(i-1, helpers) || !p.nounPhraseHas(i+1, identifying) {
-			return 0
-		}
-	default:
-		return 0
-	}
-	p.giveTerm(p.role != given)
-	return 1
 }
 
 // subjectGives: "the caller gives the reference", "we only know their phone".

@@ -95,7 +95,7 @@ func (d *draft) account(m *match) {
 		total += g.weight
 	}
 	d.explained = sum / max(total, 0.01)
-	if d.reason == byWords && m.top < namedEnough && m.supplies(d) {
+	if d.reason == byWords && m.supplies(d) && !m.namedAndSupplied() {
 		d.named = max(d.named, 0.85)
 	}
 	for _, c := range d.wants {
@@ -109,6 +109,16 @@ func (d *draft) account(m *match) {
 			d.named = max(d.named, 0.6) // "which doctor" is asked of the appointment
 		}
 	}
+}
+
+// namedAndSupplied tells whether some object is named well that could be found
+// by what is supplied: "the requirements of a department" are no rows of
+// requirements where those know no department.
+func (m *match) namedAndSupplied() bool {
+	if m.top < namedEnough {
+		return false
+	}
+	return slices.ContainsFunc(m.cat.objects, func(o *object) bool { return m.nameFit(o) >= namedEnough && m.suppliedOn(o) })
 }
 
 // namedEnough: where some object is named so well, no column speaks for another.

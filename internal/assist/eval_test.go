@@ -276,7 +276,9 @@ func TestGoals(t *testing.T) {
 		{"other companies, third", []string{"third"}, want{object: 0.95, filter: 0.88, projection: 0.85, abstention: 0.9}},
 		{"other companies, fourth", []string{"fourth"}, promised},
 		{"other companies, fifth", []string{"fifth"}, promised},
-		{"other companies, all", folders[2:], promised},
+		{"other companies, 2nd to 5th", folders[2:6], promised},
+		{"own companies, sixth", []string{"sixth"}, want{object: 0.85, filter: 0.85, projection: 0.75, abstention: 0.9}},
+		{"other companies, seventh", []string{"seventh"}, want{object: 0.85, filter: 0.85, projection: 0.6, abstention: 0.9}},
 		{"everything", folders, promised},
 	} {
 		s := evaluate(t, set.folders...)

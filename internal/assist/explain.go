@@ -12,8 +12,8 @@ var reasons = map[reason]string{
 	byWords:  "which the goal says is given",
 	byPhrase: "which the goal narrows it down to",
 	byCaller: "by which the service knows whoever calls",
-	byHabit:  "which people usually have at hand",
-	byKey:    "the key, for want of anything that people say",
+	byHabit:  "which people usually have at hand, since the goal names nothing to look up by",
+	byKey:    "for want of anything better that the goal names",
 }
 
 // rationale says in plain words which columns a draft takes and why. It holds

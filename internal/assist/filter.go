@@ -62,7 +62,12 @@ func (m *match) filterFit(o *object, col *column) scoredColumn {
 		better(0.68, byCaller)
 	}
 	if m.goal.mine && o.person && !staff(o) && col.key && col.alone {
-		better(0.5, byCaller) // whoever asks is a row of it
+		// Whoever asks is a row of it, known by its key where there is no phone.
+		fit := 0.5
+		if primary(o, phone) == nil {
+			fit = 0.65
+		}
+		better(fit, byCaller)
 	}
 	if h := habit(col); h > 0 {
 		r := byHabit
@@ -276,6 +281,6 @@ func (m *match) termsOn(o *object) int {
 // telling tells whether a term holds a word that should fit something.
 func (m *match) telling(use []int) bool {
 	return len(use) > 1 || slices.ContainsFunc(use, func(w int) bool {
-		return m.goal.words[w].weight >= 1 || identifying[m.goal.words[w].stem]
+		return m.goal.words[w].weight >= 1 || m.goal.words[w].picked || identifying[m.goal.words[w].stem]
 	})
 }

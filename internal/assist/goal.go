@@ -33,8 +33,9 @@ type word struct {
 	ownsObject bool
 	owner      int // the word that owns this one, -1 for none
 	// open: somebody's value stands here: 12, X, such-and-such.
-	open bool
-	term int // given words of one term share a number, from 1
+	open   bool
+	picked bool // "a given …"
+	term   int  // given words of one term share a number, from 1
 	// indefinite: an article before it leaves open which one it is.
 	indefinite bool
 	possessed  bool   // "my", "their" stands before it

@@ -34,7 +34,7 @@ type goldColumn struct {
 }
 
 // folders hold the sets of goals; testdata/README.md tells which is for what.
-var folders = []string{"tuned", "heldout", "second", "third", "fourth", "fifth"}
+var folders = []string{"tuned", "heldout", "second", "third", "fourth", "fifth", "sixth", "seventh"}
 
 // goals reads the goals of a folder of testdata/goals.
 func goals(t testing.TB, folder string) []goalCase {

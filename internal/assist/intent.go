@@ -174,7 +174,7 @@ func (p *parser) readsAfterAll(i int, a action) bool {
 	case "call", "ask":
 		return next != "out" // "call us" is what people do
 	case "take":
-		return next != "down" && !(p.is(i+1, determiners) && p.nounPhraseHas(i+1, takenDown))
+		return next != "down" && !(p.is(i+1, determiners) && !p.is(i+2, picking) && p.nounPhraseHas(i+1, takenDown))
 	case "make":
 		return next == "sure"
 	case "order", "list", "sort":

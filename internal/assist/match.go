@@ -16,6 +16,7 @@ type match struct {
 	lifted   bool
 	nameFits map[*object]float64 // how well each object is named
 	fit      [][]float64         // by word of the goal, by word of the vocabulary
+	spelled  map[string]bool     // the words that together spell a short name out
 }
 
 func newMatch(g *goal, c *Catalog) *match {
@@ -27,6 +28,7 @@ func newMatch(g *goal, c *Catalog) *match {
 		}
 		m.fit = append(m.fit, row)
 	}
+	m.spellOut()
 	for w := range g.words {
 		g.words[w].ownsObject = g.words[w].owns && m.ownsObject(w)
 	}
@@ -36,6 +38,35 @@ func newMatch(g *goal, c *Catalog) *match {
 		m.nameAll()
 	}
 	return m
+}
+
+// The lengths of short names that are taken for the initials of what is said.
+const minInitials, maxInitials = 3, 4
+
+// spellOut lets words whose initials are a name of the catalogue mean that name
+// and nothing else: "grade point average" where a column is called gpa. One of
+// them at least must mean nothing by itself, so that no name is found by chance.
+func (m *match) spellOut() {
+	m.spelled = map[string]bool{}
+	for from := range m.goal.words {
+		initials, strange := "", false
+		for at := from; at < min(from+maxInitials, len(m.goal.words)); at++ {
+			w := &m.goal.words[at]
+			if w.clause != m.goal.words[from].clause || w.role != m.goal.words[from].role {
+				break
+			}
+			initials, strange = initials+w.text[:1], strange || !m.known(at)
+			id, known := m.cat.vocabulary[initials]
+			if !known || !strange || len(initials) < minInitials {
+				continue
+			}
+			for i := from; i <= at; i++ {
+				m.fit[i] = make([]float64, len(m.cat.stems))
+				m.fit[i][id] = 1
+				m.spelled[m.goal.words[i].text] = true
+			}
+		}
+	}
 }
 
 // fits compares one stem with the vocabulary: the same word, words that may

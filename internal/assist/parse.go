@@ -16,6 +16,7 @@ type parser struct {
 	sentence int
 	clause   int
 	term     int
+	picked   int // the term of "a given …", 0 before any
 	owner    int
 	prep     string // the preposition of the present noun phrase
 	theirs   bool   // so does a possessive pronoun
@@ -67,7 +68,11 @@ func (p *parser) parse() {
 	p.markWhois()
 	p.nameByVerb()
 	for i := range p.goal.words {
-		p.goal.words[i].weight = weightOf(&p.goal.words[i])
+		w := &p.goal.words[i]
+		w.weight = weightOf(w)
+		if w.picked && w.role == given && w.faint && !w.person && p.alone(i) {
+			w.weight = aloneWeight
+		}
 	}
 }
 
@@ -213,6 +218,9 @@ func (p *parser) filler(text string) {
 // content is a word that a name of the schema may hold.
 func (p *parser) content(i int) {
 	t := p.tokens[i]
+	if ends, owned := p.pickedEnds(i); ends {
+		p.endPicked(owned)
+	}
 	s := stem(t.text)
 	w := word{
 		text: t.text, stem: s, role: p.role, sentence: p.sentence, clause: p.clause, faint: words.faint[s] || p.did(i), person: words.people[s],
@@ -220,13 +228,27 @@ func (p *parser) content(i int) {
 		proper: t.proper && !p.at(i-1).mark && !words.known(s),
 	}
 	if p.role == given {
-		w.term = p.term
+		w.term, w.picked = p.term, p.term == p.picked
 	}
 	w.actor = w.person && p.acts(i)
 	p.open = p.open || w.proper // "in the Downtown area"
 	p.goal.caller = p.goal.caller || t.text == "caller" || t.text == "callers"
 	p.goal.words = append(p.goal.words, w)
 	if t.owns {
+		p.owner = len(p.goal.words) - 1
+	}
+}
+
+// endPicked goes on with what is said of a thing that was picked.
+func (p *parser) endPicked(owned bool) {
+	if p.phrase && p.before != given {
+		p.turn(p.before)
+	} else {
+		p.turn(wanted)
+	}
+	p.endNoun()
+	p.owner = -1
+	if owned {
 		p.owner = len(p.goal.words) - 1
 	}
 }
@@ -273,6 +295,20 @@ func (p *parser) openValue() {
 		p.goal.words = append(p.goal.words, w)
 	}
 	p.endNoun()
+}
+
+// aloneWeight is what a word counts that fits many names, but says all of what
+// is supplied: "a given number".
+const aloneWeight = 0.6
+
+// alone tells whether a given word is the only one of its term.
+func (p *parser) alone(i int) bool {
+	for j := range p.goal.words {
+		if w := &p.goal.words[j]; j != i && w.role == given && w.term == p.goal.words[i].term {
+			return false
+		}
+	}
+	return true
 }
 
 // weightOf is how much it matters that a word is accounted for.

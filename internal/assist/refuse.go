@@ -82,7 +82,7 @@ func (m *match) aggregates() bool {
 			return true
 		case superlative[t] && !m.isColumn(s):
 			return true
-		case figures[s] && !m.isColumn(s):
+		case figures[s] && !m.isColumn(s) && !m.spelled[t]:
 			return true
 		case t == "count":
 			if i == 0 || schemaStart[raw[i-1]] || i+1 < len(raw) && raw[i+1] == "of" {
@@ -136,7 +136,7 @@ func (m *match) countsRows() bool {
 		}
 		row, column := 0.0, 0.0
 		for w := a.next; w < min(a.next+2, len(m.goal.words)); w++ {
-			if m.goal.words[w].clause != a.clause || m.goal.words[w].preposed != m.goal.words[a.next].preposed {
+			if m.goal.words[w].clause != a.clause || w > a.next && m.goal.words[w].role == given || m.goal.words[w].preposed != m.goal.words[a.next].preposed {
 				break
 			}
 			for _, o := range m.cat.objects {
@@ -228,7 +228,8 @@ func (m *match) compares() bool {
 		bound := bounds[raw[i-1]] && (t[0] >= '0' && t[0] <= '9' || numerals[t])
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
 		day := dates[t] && prepositions[raw[i-1]] && !m.goal.caller
-		if year || lack || bound || day {
+		missing := t == "not" && (raw[0] == "which" || raw[0] == "who") || t == "nobody" || t == "never" // "which patients have not paid"
+		if year || lack || bound || day || missing {
 			return true
 		}
 	}
@@ -280,9 +281,50 @@ func (m *match) everything(d *draft) bool {
 	if d.intent.action != look {
 		return false
 	}
+	if m.ofAll(d) {
+		return true
+	}
 	return slices.ContainsFunc(m.goal.asks, func(a ask) bool {
 		return a.kind == "which" && a.next < len(m.goal.words) && m.names(a.next, d.object) >= sameFit && !m.leadsAway(a.next+1, d.object)
 	})
+}
+
+// ofAll: "are our products any good", "which residents are late", "what do we
+// earn" ask of all there are.
+func (m *match) ofAll(d *draft) bool {
+	raw := m.goal.raw
+	if len(raw) < 2 || m.named(given) {
+		return false
+	}
+	if (askWords[raw[0]] || helpers[raw[0]]) && m.ourselves() {
+		return true
+	}
+	subject := 1
+	for subject < len(raw) && (raw[subject] == "there" || raw[subject] == "any") {
+		subject++
+	}
+	if subject == len(raw) || !plural(raw[subject]) || !asksOfMany[raw[0]] {
+		return false
+	}
+	return slices.ContainsFunc(m.goal.in(aim, wanted), func(w int) bool {
+		g := &m.goal.words[w]
+		return g.text == raw[subject] && (raw[0] == "which" && g.person || raw[0] != "which" && m.names(w, d.object) >= sameFit)
+	})
+}
+
+var asksOfMany = set("are", "were", "do", "did", "have", "which")
+
+// ourselves: a company speaks of itself: "what do we earn", but not "what mark
+// did our son get", nor "what is our balance? Give the account number".
+func (m *match) ourselves() bool {
+	raw, ours := m.goal.raw, false
+	for i, t := range raw {
+		if i+1 < len(raw) && strings.Contains(".?!;:", t) {
+			return false // more is said
+		}
+		ours = ours || t == "we" || t == "us" || t == "our" && i+1 < len(raw) && !words.people[stem(raw[i+1])]
+	}
+	return ours
 }
 
 // lately: "next week", "in the last 30 days".
