@@ -70,6 +70,7 @@ func (p *practice) awaitWrite(t *testing.T, call string, want api.Outcome, reaso
 // answered. Nobody is told more than is known, nothing is tried again, and all
 // is known within five seconds of the database's return.
 func TestLostCommit(t *testing.T) {
+	t.Parallel() // beside TestSoak
 	const known = 5 * time.Second
 	for name, tt := range map[string]struct {
 		lose, find func(t *testing.T, p *practice)

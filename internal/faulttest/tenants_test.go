@@ -39,6 +39,7 @@ func sessions(t *testing.T, db *dbtest.Database) int {
 // cap, and what is idle ends. Everybody is answered with their own rows.
 // `make soak` does it with 1,000.
 func TestManyTenants(t *testing.T) {
+	t.Parallel() // beside TestSoak
 	n, most, env := fewTenants, filesForFew/4, []string{filesVariable + "=" + strconv.Itoa(filesForFew)}
 	if *soak > 0 {
 		n, most, env = allTenants, target.StandardTotal, nil

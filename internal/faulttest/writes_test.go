@@ -132,6 +132,7 @@ func (p *practice) insist(t *testing.T, conversation, ref string) api.ToolCallAn
 // random. In the end the rows in the database are those that were acknowledged,
 // each once and under the key that was told, and no write is left open.
 func TestLedger(t *testing.T) {
+	t.Parallel() // beside TestSoak
 	owned(t, func(t *testing.T, db *dbtest.Database) {
 		p := visits(t, db)
 		stop := make(chan struct{})
