@@ -188,3 +188,28 @@ func (l *Log) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// Compiled lists the statements of all skills of the service.
+func (a *App) Compiled(t testing.TB) []string {
+	t.Helper()
+	var agents []api.Agent
+	if err := a.Client().Do(t.Context(), "GET", "/agents", nil, &agents); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, agent := range agents {
+		var skills []api.Skill
+		if err := a.Client().Do(t.Context(), "GET", "/agents/"+agent.ID+"/skills", nil, &skills); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range skills {
+			if s.ExecutionConfig != nil {
+				all = append(all, s.ExecutionConfig.Statement)
+				if check := s.ExecutionConfig.CheckStatement; check != "" {
+					all = append(all, check)
+				}
+			}
+		}
+	}
+	return all
+}

@@ -16,6 +16,7 @@ import (
 	"flowyte/internal/privatedb"
 	"flowyte/internal/serve"
 	"flowyte/internal/target"
+	"flowyte/internal/wiretest"
 )
 
 // anOrder is what a stranger would have a model believe.
@@ -62,8 +63,8 @@ func TestServersTextsReachNobody(t *testing.T) {
 		t.Run(string(flavor), func(t *testing.T) {
 			db := dbtest.On(t, flavor)
 			db.Exec(t, visits(db.Kind)...)
-			w := newWiretap(t, db.Server)
-			d := counterOn(t, db, Options{Connect: func(c *api.Credentials) { c.Port = w.port() }}, visitSkills()...)
+			w := wiretest.New(t, db.Server)
+			d := counterOn(t, db, Options{Connect: func(c *api.Credentials) { c.Port = w.PortText() }}, visitSkills()...)
 			var said []api.ToolCallAnswer
 			for _, step := range []struct{ tool, args, outcome string }{
 				{"move_a_visit", `{"which":1,"p_word":"quiet"}`, "ok"},
@@ -100,7 +101,7 @@ func TestServersTextsReachNobody(t *testing.T) {
 					t.Errorf("%s hold the server's text", place)
 				}
 			}
-			w.check(t, d.compiledBy(t))
+			w.Check(t, d.Compiled(t))
 		})
 	}
 }
@@ -208,7 +209,7 @@ func TestWiretapOfALostCommit(t *testing.T) {
 		t.Run(string(flavor), func(t *testing.T) {
 			db := dbtest.On(t, flavor)
 			db.Exec(t, visits(db.Kind)...)
-			w := newWiretap(t, db.Server)
+			w := wiretest.New(t, db.Server)
 			var d *counter
 			end := func() {
 				if db.Kind == "postgres" {
@@ -222,7 +223,7 @@ func TestWiretapOfALostCommit(t *testing.T) {
 				}
 			}
 			d = counterOn(t, db, Options{
-				Connect: func(c *api.Credentials) { c.Port = w.port() },
+				Connect: func(c *api.Credentials) { c.Port = w.PortText() },
 				Serve: func(o *serve.Options) {
 					o.Journal = func(j live.Journal) live.Journal { return interrupted{j, func() { end() }} }
 				},
@@ -236,7 +237,7 @@ func TestWiretapOfALostCommit(t *testing.T) {
 					t.Errorf("%s: %s (%s)", args[0], a.Outcome, reasonOf(a))
 				}
 			}
-			w.check(t, d.compiledBy(t))
+			w.Check(t, d.Compiled(t))
 		})
 	}
 }

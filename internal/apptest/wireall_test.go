@@ -11,17 +11,18 @@ import (
 
 	"flowyte/api"
 	"flowyte/internal/dbtest"
+	"flowyte/internal/wiretest"
 )
 
 // Every practice of this package's tests is connected through a wiretap, and
 // what was said is judged when its test is over (INV4).
 func init() {
 	onTheWay = func(t testing.TB, a *App, db *dbtest.Database, creds *api.Credentials) {
-		w := newWiretap(t, db.Server)
-		creds.Port = w.port()
+		w := wiretest.New(t, db.Server)
+		creds.Port = w.PortText()
 		review := &reviewed{RoundTripper: a.HTTP.Transport}
 		a.HTTP.Transport = review
-		t.Cleanup(func() { w.check(t, review.list()) })
+		t.Cleanup(func() { w.Check(t, review.list()) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"flowyte/internal/dbtest"
 	"flowyte/internal/privatedb"
 	"flowyte/internal/schema"
+	"flowyte/internal/wiretest"
 )
 
 // TestWiretapOfTheWalkthrough is I12 over the whole walkthrough, on every
@@ -15,9 +16,9 @@ func TestWiretapOfTheWalkthrough(t *testing.T) {
 	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB, privatedb.MySQL} {
 		t.Run(string(flavor), func(t *testing.T) {
 			server := dbtest.Own(t, flavor, privatedb.Options{NoSync: true})
-			app, w := New(t), newWiretap(t, server)
+			app, w := New(t), wiretest.New(t, server)
 			walkAt(t, app, server, schema.Kind(server.Kind()), w.Port)
-			w.check(t, app.compiledBy(t))
+			w.Check(t, app.Compiled(t))
 		})
 	}
 }
@@ -26,11 +27,11 @@ func TestWiretapOfTheWalkthrough(t *testing.T) {
 // statement that is stopped, a role that may too much, objects that changed.
 func TestWiretapOfRefusals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
-		w := newWiretap(t, db.Server)
-		p := Published(t, db, Options{Connect: func(c *api.Credentials) { c.Port = w.port() }})
+		w := wiretest.New(t, db.Server)
+		p := Published(t, db, Options{Connect: func(c *api.Credentials) { c.Port = w.PortText() }})
 		conv := p.Ring(t)
 		creds := Credentials(db, p.Login)
-		creds.Port = w.port()
+		creds.Port = w.PortText()
 		for _, change := range []func(*api.Credentials){
 			func(*api.Credentials) {},
 			func(c *api.Credentials) { c.Password += "x" },
@@ -47,7 +48,7 @@ func TestWiretapOfRefusals(t *testing.T) {
 		Ask(t, p.Client(), conv.ID, "stuck")
 		release()
 		Ask(t, p.Client(), conv.ID, "free")
-		compiled := p.compiledBy(t)
+		compiled := p.Compiled(t)
 		wrong := Lookup()
 		wrong.Inputs[0].Arg = "status'; DROP TABLE customers; --"
 		if _, err := p.Client().Bind(t.Context(), p.Agent.ID, p.Kind, wrong); err == nil {
@@ -58,18 +59,18 @@ func TestWiretapOfRefusals(t *testing.T) {
 		if _, err := p.Client().Discover(t.Context(), p.Kind); err != nil {
 			t.Error(err)
 		}
-		w.check(t, compiled)
+		w.Check(t, compiled)
 	})
 }
 
 // TestWiretapOfWrites is I12 where rows are changed, and where they are not.
 func TestWiretapOfWrites(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
-		w := newWiretap(t, db.Server)
+		w := wiretest.New(t, db.Server)
 		d := published(t, db)
 		creds := Credentials(db, d.Login)
 		d.connect(&creds)
-		creds.Port = w.port()
+		creds.Port = w.PortText()
 		if _, err := d.Client().Connect(t.Context(), d.Kind, creds); err != nil {
 			t.Fatal(err)
 		}
@@ -82,28 +83,6 @@ func TestWiretapOfWrites(t *testing.T) {
 		if got := startsAt(t, db); got != "16:00" {
 			t.Errorf("it is at %s; this proves little", got)
 		}
-		w.check(t, d.compiledBy(t))
+		w.Check(t, d.Compiled(t))
 	})
-}
-
-// TestWiretapHears: the readers notice what they are there for.
-func TestWiretapHears(t *testing.T) {
-	message := func(kind byte, body string) string {
-		return string([]byte{kind, 0, 0, 0, byte(4 + len(body))}) + body
-	}
-	heard := hearPostgres([]byte("\x00\x00\x00\x08\x00\x03\x00\x00" + message('P', "s1\x00SELECT 1\x00\x00\x00") + message('Q', "DROP\x00")))
-	if len(heard.texts) != 1 || heard.texts[0] != "SELECT 1" || len(heard.faults) != 1 {
-		t.Errorf("PostgreSQL: %q", heard)
-	}
-	packet := func(sequence byte, body string) string { return string([]byte{byte(len(body)), 0, 0, sequence}) + body }
-	heard = hearMySQL([]byte(packet(2, "\x00\x00\x01\x00login") + packet(4, "\x03secret") + packet(0, "\x03SELECT 1") + packet(0, "\x16SELECT 2")))
-	if len(heard.texts) != 2 || heard.texts[1] != "SELECT 2" || len(heard.faults) != 1 {
-		t.Errorf("MySQL: %q", heard)
-	}
-	if got := formOf("EXPLAIN SELECT `a``b` FROM `c`", []string{"SELECT `a``b` FROM `c`"}); got != "EXPLAIN {statement}" {
-		t.Error(got)
-	}
-	if got := formOf(`CREATE TABLE "public"."x" (id integer)`, nil); got != `CREATE TABLE "{name}"."{name}" (id integer)` {
-		t.Error(got)
-	}
 }

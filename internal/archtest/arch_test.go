@@ -99,6 +99,7 @@ var allowed = map[string][]string{
 	"internal/egress/egresstest": {},
 	"internal/target/targettest": {"api", "internal/egress", "internal/egress/egresstest", "internal/plan", "internal/privatedb", "internal/schema", "internal/target"},
 	"internal/dbtest":            {"internal/privatedb"},
+	"internal/wiretest":          {"api", "internal/privatedb", "internal/schema", "internal/target/targettest"},
 }
 
 // neverInLive are what a live call must not depend on.

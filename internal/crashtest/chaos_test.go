@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"flowyte/api"
-	"flowyte/internal/apptest"
 	"flowyte/internal/dbtest"
 	"flowyte/internal/faultproxy"
 	"flowyte/internal/privatedb"
+	"flowyte/internal/wiretest"
 )
 
 var chaosLasts = flag.Duration("chaos", 5*time.Second, "how long connections are cut while sixteen conversations write")
@@ -99,12 +99,13 @@ func TestChaos(t *testing.T) {
 	for _, flavor := range []privatedb.Flavor{privatedb.Postgres, privatedb.MariaDB, privatedb.MySQL} {
 		t.Run(string(flavor), func(t *testing.T) {
 			db := dbtest.On(t, flavor)
-			proxy, err := faultproxy.Listen(t.Context(), faultproxy.Address(0), faultproxy.Address(db.Server.Port))
+			tap := wiretest.New(t, db.Server)
+			proxy, err := faultproxy.Listen(t.Context(), faultproxy.Address(0), faultproxy.Address(tap.Port))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(proxy.Close)
-			b := open(t, db, proxy.Port(), apptest.Options{})
+			b := open(t, db, tap, proxy.Port())
 			stop := make(chan struct{})
 			time.AfterFunc(*chaosLasts, func() { close(stop) })
 			var mu sync.Mutex

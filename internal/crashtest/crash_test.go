@@ -17,9 +17,9 @@ import (
 
 	"flowyte/api"
 	"flowyte/client"
-	"flowyte/internal/apptest"
 	"flowyte/internal/dbtest"
 	"flowyte/internal/privatedb"
+	"flowyte/internal/wiretest"
 )
 
 var (
@@ -46,7 +46,8 @@ type run struct {
 // begin publishes a business on a server, and serves it in another process.
 func begin(t *testing.T, db *dbtest.Database) *run {
 	t.Helper()
-	r := &run{business: open(t, db, db.Server.Port, apptest.Options{}), dice: rand.New(rand.NewPCG(7, 7)), came: map[string]int{}}
+	tap := wiretest.New(t, db.Server)
+	r := &run{business: open(t, db, tap, tap.Port), dice: rand.New(rand.NewPCG(7, 7)), came: map[string]int{}}
 	r.Stop()
 	r.service = start(t, r.Data, r.Key)
 	return r

@@ -11,6 +11,7 @@ import (
 	"flowyte/client"
 	"flowyte/internal/apptest"
 	"flowyte/internal/dbtest"
+	"flowyte/internal/wiretest"
 )
 
 // tables take every write as often as it comes: nothing but the product keeps a
@@ -51,8 +52,9 @@ type business struct {
 	agent string
 }
 
-// open publishes the two writes over db, connected to through port.
-func open(t *testing.T, db *dbtest.Database, port int, options apptest.Options) *business {
+// open publishes the two writes over db, connected to through port, behind which
+// tap is. What is said until the end of the test is judged then (INV4).
+func open(t *testing.T, db *dbtest.Database, tap *wiretest.Wiretap, port int) *business {
 	t.Helper()
 	db.Exec(t, tables[db.Kind]...)
 	qualified := ""
@@ -60,10 +62,9 @@ func open(t *testing.T, db *dbtest.Database, port int, options apptest.Options) 
 		qualified = db.Name + "."
 	}
 	reader, writer := db.User(t, "SELECT"), db.User(t, "SELECT", "INSERT ON "+qualified+"bookings", "UPDATE ON "+qualified+"slots")
-	options.Connect = func(c *api.Credentials) {
+	b := &business{db: db, App: apptest.New(t, apptest.Options{Connect: func(c *api.Credentials) {
 		c.Port, c.WriteUser, c.WritePassword = api.Port(strconv.Itoa(port)), writer.User, writer.Password
-	}
-	b := &business{App: apptest.New(t, options), db: db}
+	}})}
 	b.Connected(t, db, reader)
 	c := b.Client()
 	agent, err := c.CreateAgent(t.Context(), api.AgentRequest{Name: "Front desk", Country: "US"})
@@ -86,6 +87,8 @@ func open(t *testing.T, db *dbtest.Database, port int, options apptest.Options) 
 	if _, err := c.Publish(t.Context(), agent.ID, ""); err != nil {
 		t.Fatalf("publish: %v", err)
 	}
+	compiled := b.Compiled(t)
+	t.Cleanup(func() { tap.Check(t, compiled) })
 	return b
 }
 

@@ -120,6 +120,7 @@ func TestLostCommit(t *testing.T) {
 				t.Errorf("%d rows, want one", len(rows))
 			}
 			p.wantNothingOpen(t)
+			p.judge(t)
 		})
 	}
 }

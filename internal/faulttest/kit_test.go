@@ -11,6 +11,7 @@ import (
 	"flowyte/internal/dbtest"
 	"flowyte/internal/faultproxy"
 	"flowyte/internal/privatedb"
+	"flowyte/internal/wiretest"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +34,7 @@ const (
 type practice struct {
 	*apptest.Practice
 	proxy *faultproxy.Proxy
+	tap   *wiretest.Wiretap // nil for most
 	conv  string
 	calls int
 }
@@ -40,7 +42,25 @@ type practice struct {
 // behind publishes a clinic through a proxy and rings once.
 func behind(t *testing.T, db *dbtest.Database, options ...apptest.Options) *practice {
 	t.Helper()
-	p := &practice{proxy: proxyTo(t, faultproxy.Address(0), db.Server)}
+	return publish(t, db, &practice{proxy: proxyTo(t, faultproxy.Address(0), db.Server)}, options...)
+}
+
+// overheard is behind with a tap between proxy and database, for judge.
+func overheard(t *testing.T, db *dbtest.Database, options ...apptest.Options) *practice {
+	t.Helper()
+	tap := wiretest.New(t, db.Server)
+	return publish(t, db, &practice{tap: tap, proxy: listen(t, faultproxy.Address(0), tap.Port)}, options...)
+}
+
+// judge holds what an overheard practice said to its database against what may
+// be said (INV4).
+func (p *practice) judge(t *testing.T) {
+	t.Helper()
+	p.tap.Check(t, p.Compiled(t))
+}
+
+func publish(t *testing.T, db *dbtest.Database, p *practice, options ...apptest.Options) *practice {
+	t.Helper()
 	var o apptest.Options
 	if len(options) > 0 {
 		o = options[0]
@@ -60,7 +80,13 @@ func behind(t *testing.T, db *dbtest.Database, options ...apptest.Options) *prac
 
 func proxyTo(t testing.TB, addr string, server *privatedb.Server) *faultproxy.Proxy {
 	t.Helper()
-	proxy, err := faultproxy.Listen(t.Context(), addr, faultproxy.Address(server.Port))
+	return listen(t, addr, server.Port)
+}
+
+// listen puts a proxy before a port.
+func listen(t testing.TB, addr string, port int) *faultproxy.Proxy {
+	t.Helper()
+	proxy, err := faultproxy.Listen(t.Context(), addr, faultproxy.Address(port))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func TestBlackHole(t *testing.T) {
 // with a farewell or a reset. The read is asked again on another session.
 func TestCutAnywhere(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
-		p := behind(t, db)
+		p := overheard(t, db)
 		p.wantOK(t)
 		before := p.proxy.Received()
 		p.wantOK(t)
@@ -83,6 +83,7 @@ func TestCutAnywhere(t *testing.T) {
 				p.recovers(t)
 			}
 		}
+		p.judge(t)
 	})
 }
 

@@ -248,7 +248,7 @@ func TestIdleRestart(t *testing.T) {
 // statement. There is time left, so the read is asked again.
 func TestSessionKilledAtWork(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *dbtest.Database) {
-		p := behind(t, db)
+		p := overheard(t, db)
 		release := lock(t, db)
 		defer release()
 		answer := make(chan api.ToolCallAnswer, 1)
@@ -266,5 +266,6 @@ func TestSessionKilledAtWork(t *testing.T) {
 		a := <-answer
 		wantOutcome(t, a, api.OutcomeOK, "")
 		wantWhole(t, a)
+		p.judge(t)
 	})
 }

@@ -48,7 +48,7 @@ func visits(t *testing.T, db *dbtest.Database) *practice {
 	}
 	db.Exec(t, "CREATE TABLE visits (id int "+identity+" PRIMARY KEY, ref varchar(40) NOT NULL)")
 	writer := db.User(t, "SELECT", "INSERT ON "+on)
-	p := behind(t, db, apptest.Options{Connect: func(c *api.Credentials) { c.WriteUser, c.WritePassword = writer.User, writer.Password }})
+	p := overheard(t, db, apptest.Options{Connect: func(c *api.Credentials) { c.WriteUser, c.WritePassword = writer.User, writer.Password }})
 	c := p.Client()
 	skill, err := c.Bind(t.Context(), p.Agent.ID, p.Kind, api.BindingRequest{
 		ToolName: "Add a visit", Operation: "visits.insert", IsWrite: true, InputObjectMap: []api.InputObject{{Field: "ref", Param: "ref"}},
@@ -161,6 +161,7 @@ func TestLedger(t *testing.T) {
 		all.Wait()
 		storm.Wait()
 		p.compare(t, db, ends)
+		p.judge(t)
 	})
 }
 

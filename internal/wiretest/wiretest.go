@@ -1,4 +1,6 @@
-package apptest
+// Package wiretest holds what a service says to a database against a fixed list
+// (INV4).
+package wiretest
 
 import (
 	"bytes"
@@ -18,25 +20,25 @@ import (
 	"flowyte/internal/target/targettest"
 )
 
-var extendWire = flag.Bool("extend-wire", false, "add the texts that are new on the wire to testdata/wire")
+var extendWire = flag.Bool("extend-wire", false, "add the texts that are new on the wire to internal/wiretest/testdata")
 
-// wiretap hears what a service says to a database, and holds it against the
-// fixed list (INV4): every text on the wire is a statement that was compiled, a
-// text of the catalogue queries, or stands in testdata/wire. New session
-// commands are added there, and nowhere else: run with -extend-wire and read
-// what was added.
-type wiretap struct {
+// Wiretap hears what a service says to a database: every text on the wire is a
+// statement that was compiled, a text of the catalogue queries, or stands in
+// testdata. New session commands are added there, and nowhere else: run with
+// -extend-wire and read what was added.
+type Wiretap struct {
 	*targettest.Tap
 	kind schema.Kind
 }
 
-func newWiretap(t testing.TB, server *privatedb.Server) *wiretap {
+// New starts one before a server. Tests of packages beside this one use it.
+func New(t testing.TB, server *privatedb.Server) *Wiretap {
 	t.Helper()
-	return &wiretap{targettest.NewTap(t, server), schema.Kind(server.Kind())}
+	return &Wiretap{targettest.NewTap(t, server), schema.Kind(server.Kind())}
 }
 
-// port is the tap's, as credentials have it.
-func (w *wiretap) port() api.Port { return api.Port(strconv.Itoa(w.Port)) }
+// PortText is the tap's port, as credentials have it.
+func (w *Wiretap) PortText() api.Port { return api.Port(strconv.Itoa(w.Port)) }
 
 // said is what a client said in one connection.
 type said struct {
@@ -44,11 +46,11 @@ type said struct {
 	faults []string // what may not be said at all
 }
 
-// check judges all that was said so far. compiled are the statements of the
+// Check judges all that was said so far. compiled are the statements of the
 // plans.
-func (w *wiretap) check(t testing.TB, compiled []string) {
+func (w *Wiretap) Check(t testing.TB, compiled []string) {
 	t.Helper()
-	path := filepath.Join("testdata", "wire", string(w.kind)+".txt")
+	path := filepath.Join("..", "wiretest", "testdata", string(w.kind)+".txt")
 	const between = "\n---\n"
 	file, err := os.ReadFile(path)
 	if err != nil && !*extendWire {
@@ -198,29 +200,4 @@ func hearMySQL(client []byte) said {
 		}
 	}
 	return s
-}
-
-// compiledBy lists the statements of all skills of the service.
-func (a *App) compiledBy(t *testing.T) []string {
-	t.Helper()
-	var agents []api.Agent
-	if err := a.Client().Do(t.Context(), "GET", "/agents", nil, &agents); err != nil {
-		t.Fatal(err)
-	}
-	var all []string
-	for _, agent := range agents {
-		var skills []api.Skill
-		if err := a.Client().Do(t.Context(), "GET", "/agents/"+agent.ID+"/skills", nil, &skills); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range skills {
-			if s.ExecutionConfig != nil {
-				all = append(all, s.ExecutionConfig.Statement)
-				if check := s.ExecutionConfig.CheckStatement; check != "" {
-					all = append(all, check)
-				}
-			}
-		}
-	}
-	return all
 }
