@@ -33,9 +33,10 @@ func TestServerKnowsTheTimeOfARead(t *testing.T) {
 		}{
 			{sleeping("60", 200*time.Millisecond), fault.DatabaseTimeout},
 			{sleeping("0", 200*time.Millisecond), ""},
-			{sleeping("0.4", time.Second), ""}, // prepared while the limit is 200 ms
+			{sleeping("0.4", time.Second), ""},                            // prepared while the limit is 200 ms
+			{sleeping("60", 200*time.Millisecond), fault.DatabaseTimeout}, // takes its limit along
 			{sleeping("60", 200*time.Millisecond), fault.DatabaseTimeout},
-			{wrong, fault.DatabaseError}, // takes its limit along
+			{wrong, fault.DatabaseError},
 			{sleeping("0.4", 2*time.Second), ""},
 			{sleeping("60", 200*time.Millisecond), fault.DatabaseTimeout},
 		} {
@@ -58,6 +59,32 @@ func TestServerKnowsTheTimeOfARead(t *testing.T) {
 		_, err := s.Explain(t.Context(), sleeping("0.4", time.Second)) // rolls the limit back
 		must(t, err)
 		must(t, s.Run(t.Context(), sleeping("0.4", time.Second), targettest.Text("1"), targettest.Discard{}))
+		must(t, s.Run(t.Context(), sleeping("0", 200*time.Millisecond), targettest.Text("1"), targettest.Discard{}))
+		must(t, s.(*postgres.Session).Snapshot(t.Context(), func() error { return nil })) // keeps its own
+		begun := time.Now()
+		err = s.Run(t.Context(), sleeping("60", 200*time.Millisecond), targettest.Text("1"), targettest.Discard{})
+		if took := time.Since(begun); !fault.Is(err, fault.DatabaseTimeout) || took > 200*time.Millisecond+slack {
+			t.Errorf("after a snapshot: %v after %v", err, took)
+		}
+	})
+}
+
+// A statement whose preparation waits for a lock has its own time, and not that
+// of the one before it.
+func TestPreparingHasTheTimeOfTheRead(t *testing.T) {
+	lanes(t, func(t *testing.T, db *dbtest.Database, creds *target.Credentials) {
+		s := open(t, creds, target.ForReads)
+		must(t, s.Run(t.Context(), sleeping("0", 100*time.Millisecond), targettest.Text("1"), targettest.Discard{}))
+		locked := make(chan error, 1)
+		go func() {
+			locked <- db.Server.Exec(t.Context(), db.Name, `BEGIN; LOCK TABLE customers; SELECT pg_sleep(0.5); COMMIT`)
+		}()
+		targettest.Eventually(t, 5*time.Second, "locked", func() bool {
+			return len(db.Query(t, `SELECT 1 FROM pg_locks WHERE relation = 'customers'::regclass AND mode = 'AccessExclusiveLock' AND granted`)) == 1
+		})
+		p := read(`SELECT count(*) FROM public.customers WHERE $1::int4 = 1`, 1, 1, 1)
+		must(t, s.Run(t.Context(), p, targettest.Text("1"), targettest.Discard{}))
+		must(t, <-locked)
 	})
 }
 
