@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"flowyte/internal/assist"
@@ -78,11 +79,9 @@ type Server struct {
 	metricsListener net.Listener
 	pressure        *pressure
 	stop            context.CancelFunc
-	sweeping        chan struct{}
-	watching        chan struct{}
-	weighing        chan struct{}
-	served          chan error // of the API's server
-	scraped         chan error // of the metrics' server
+	background      sync.WaitGroup // what runs until stop
+	served          chan error     // of the API's server
+	scraped         chan error     // of the metrics' server
 }
 
 // Open brings the process up and serves. Customers' databases are not touched.
@@ -220,23 +219,15 @@ func (s *Server) assemble(ctx context.Context, o Options, ring *secret.Keyring, 
 
 func (s *Server) start(o Options, service *control.Service) {
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop, s.sweeping, s.watching, s.weighing = stop, make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.stop = stop
 	house := &housekeeping{store: s.store, idle: s.engine.Sweep, log: s.log, keepEvents: o.KeepEvents, keepAudit: o.KeepAudit, now: time.Now}
-	go func() {
-		defer close(s.sweeping)
-		house.run(ctx)
-	}()
 	if o.DriftInterval == 0 {
 		o.DriftInterval = control.DriftInterval
 	}
-	go func() {
-		defer close(s.watching)
-		service.Watch(ctx, o.DriftInterval)
-	}()
-	go func() {
-		defer close(s.weighing)
-		s.pressure.watch(ctx)
-	}()
+	s.background.Go(func() { house.run(ctx) })
+	s.background.Go(func() { service.Watch(ctx, o.DriftInterval) })
+	s.background.Go(func() { s.pressure.watch(ctx) })
+	s.background.Go(func() { newPacer().watch(ctx) })
 	s.served = serving(s.http, s.listener)
 	if s.metricsHTTP != nil {
 		s.scraped = serving(s.metricsHTTP, s.metricsListener)
@@ -311,9 +302,7 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.metricsHTTP.Close(), <-s.scraped)
 	}
 	s.stop()
-	<-s.sweeping
-	<-s.watching
-	<-s.weighing
+	s.background.Wait()
 	return errors.Join(err, s.release())
 }
 

@@ -27,6 +27,14 @@ const (
 
 	// busyTimeout is how long a write waits for the write of another process.
 	busyTimeout = 5 * time.Second
+	// readerIdle is after how long without work a reader is closed: each holds
+	// a megabyte, and a start needs more of them than an ordinary day.
+	readerIdle = 5 * time.Second
+	// writerCache and readerCache are in KiB of a connection. What is needed
+	// again and again is in our own memory, the rest in the kernel's, and the
+	// 2 MB of SQLite's default would hold it a third time. The writer's has room
+	// for what a transaction changes.
+	writerCache, readerCache = 1024, 256
 	// readers is how many reads run beside each other and beside the one writer.
 	readers = 4
 )
@@ -200,10 +208,13 @@ func openFile(path string, readOnly bool) (*sql.DB, error) {
 			"temp_store(memory)", // nothing spills outside the data folder
 		},
 	}
+	cache := writerCache
 	if readOnly {
 		query.Set("_txlock", "deferred")
 		query.Set("_query_only", "on")
+		cache = readerCache
 	}
+	query.Add("_pragma", "cache_size(-"+strconv.Itoa(cache)+")")
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -212,6 +223,7 @@ func openFile(path string, readOnly bool) (*sql.DB, error) {
 	if readOnly {
 		db.SetMaxOpenConns(readers)
 		db.SetMaxIdleConns(readers)
+		db.SetConnMaxIdleTime(readerIdle)
 	} else {
 		db.SetMaxOpenConns(1)
 		db.SetMaxIdleConns(1)

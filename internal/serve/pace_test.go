@@ -1,0 +1,37 @@
+package serve
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestPace(t *testing.T) {
+	alive := uint64(0)
+	var set []int
+	p := &pacer{scanned: func() uint64 { return alive }, set: func(percent int) int { set = append(set, percent); return 0 }, present: ownPace}
+	for _, step := range []struct {
+		alive uint64
+		want  []int
+	}{
+		{0, []int{leastOften}},                 // nothing was collected yet
+		{1 << 20, []int{leastOften}},           // next to nothing
+		{headroom / 2, []int{leastOften, 200}}, // as many bytes as were to be had anyway, and as many again
+		{headroom / 19 * 10, []int{leastOften, 200}},
+		{headroom, []int{leastOften, 200, ownPace}},
+		{100 << 20, []int{leastOften, 200, ownPace}}, // never faster than Go's own
+	} {
+		alive = step.alive
+		if p.look(); !slices.Equal(set, step.want) {
+			t.Errorf("with %d bytes alive: %v, want %v", alive, set, step.want)
+		}
+	}
+}
+
+func TestPaceOfTheOperator(t *testing.T) {
+	t.Setenv("GOGC", "50")
+	p := newPacer()
+	if p != nil {
+		t.Error("GOGC is not left alone")
+	}
+	p.watch(t.Context())
+}
