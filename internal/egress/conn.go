@@ -114,10 +114,11 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 }
 
 func (c *Conn) apply() error {
-	return errors.Join(
-		c.Conn.SetReadDeadline(earlier(c.read, c.stage)),
-		c.Conn.SetWriteDeadline(earlier(c.write, c.stage)),
-	)
+	read, write := earlier(c.read, c.stage), earlier(c.write, c.stage)
+	if read.Equal(write) { // one timer instead of two
+		return c.Conn.SetDeadline(read)
+	}
+	return errors.Join(c.Conn.SetReadDeadline(read), c.Conn.SetWriteDeadline(write))
 }
 
 // earlier treats the zero time as "none".

@@ -148,9 +148,14 @@ func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http
 	if err != nil {
 		return err
 	}
-	body, err := ReadBody(w, r, nil)
+	buffer := bodies.Get().(*[]byte)
+	defer bodies.Put(buffer) // what is kept of a call is copied out of its body
+	body, err := ReadBody(w, r, (*buffer)[:0])
 	if err != nil {
 		return err
+	}
+	if cap(body) <= mostBodies {
+		*buffer = body
 	}
 	request, err := live.ParseRequest(body)
 	if err != nil {
@@ -165,7 +170,13 @@ func toolCall(c *control.Service, e *live.Engine, w http.ResponseWriter, r *http
 	return err
 }
 
-// answers holds memory for bodies. The largest result is 4 KiB, so none grows
+// bodies holds memory for the bodies of requests; a larger one than mostBodies is
+// not kept.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
+
+const mostBodies = 8 << 10
+
+// answers holds memory for bodies of answers. The largest result is 4 KiB, so none grows
 // beyond reason.
 var answers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
 

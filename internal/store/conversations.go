@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"hash"
+	"sync"
 	"time"
 
 	"flowyte/internal/id"
@@ -69,13 +70,24 @@ const putConversation = `INSERT INTO conversations (` + conversationColumns + `)
 		outcomes = excluded.outcomes, metadata = excluded.metadata, state = excluded.state
 	WHERE conversations.org_id = excluded.org_id`
 
+// batches holds the memory of a batch for the next one: on a busy day each is as
+// large as the one before. One beyond maxRoom is of a bad hour, and not kept.
+var batches = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxRoom = 1 << 20
+
 // AppendBatch writes, in one transaction, the conversations as they stand now
 // and the events that happened since. Conversations come new or known, events
 // in order of Seq within their conversation. A batch whose outcome is not
 // known may be written again, alone or joined with later events. The events
 // become one link of the chain of receipts.
 func (s *Store) AppendBatch(ctx context.Context, conversations []ConversationRecord, events []EventRecord) error {
-	body, segments := packEvents(events)
+	room := batches.Get().(*[]byte)
+	defer batches.Put(room)
+	body, segments := packEvents(*room, events)
+	if cap(body) <= maxRoom {
+		*room = body
+	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := putConversations(ctx, tx, conversations); err != nil {
 			return err

@@ -112,7 +112,7 @@ func TestEventsComeOnceAndInOrder(t *testing.T) {
 
 func TestDamagedEventsAreRefused(t *testing.T) {
 	c := ConversationRecord{ID: "cnv_a", OrgID: "org_a", StartedAt: time.UnixMilli(1).UTC()}
-	body, _ := packEvents(eventsOf(c, 1, 2))
+	body, _ := packEvents(nil, eventsOf(c, 1, 2))
 	whole := 0
 	for n := range body {
 		count := 0

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"flowyte/internal/fault"
@@ -24,8 +25,9 @@ type segment struct {
 // eventForm is the first byte of a segment.
 const eventForm = 1
 
-// packEvents lays the events of a batch out conversation by conversation.
-func packEvents(events []EventRecord) (body []byte, segments []segment) {
+// packEvents lays the events of a batch out conversation by conversation, in the
+// memory of room where that is enough.
+func packEvents(room []byte, events []EventRecord) (body []byte, segments []segment) {
 	type home struct {
 		org          id.Org
 		conversation id.Conversation
@@ -44,7 +46,7 @@ func packEvents(events []EventRecord) (body []byte, segments []segment) {
 	}
 	// At once: growing a body of megabytes step by step is what the kernel would
 	// spend most of the batch's time on.
-	body = make([]byte, 0, size+len(order))
+	body = slices.Grow(room[:0], size+len(order))
 	for _, h := range order {
 		own := of[h]
 		g := segment{org: h.org, conversation: h.conversation, first: own[0].Seq, last: own[len(own)-1].Seq, start: len(body)}
