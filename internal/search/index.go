@@ -29,6 +29,7 @@ type Index struct {
 
 	neighbours relation // object -> objects one relationship away
 	referring  relation // object -> fields that refer to it
+	joins      relation // field -> field of another object that it refers to
 
 	scratch sync.Pool // of *scratch
 }
@@ -37,8 +38,6 @@ type object struct {
 	name       string // public
 	fields     span
 	operations []string
-	// known is how much more its neighbours count for the number of them.
-	known float32
 }
 
 type field struct {

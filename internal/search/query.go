@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // What a word of the query counts, and what an indexed word counts that may
@@ -25,6 +26,10 @@ const maxPlaces = 150_000
 
 // shortestVerb is how long a stem must be for who does it to be looked for.
 const shortestVerb = 4
+
+// shortestPlain is how long an adjective must be for its comparative to be
+// known.
+const shortestPlain = 3
 
 // maxUnknown is how many words of a query typing errors are looked for in.
 const maxUnknown = 8
@@ -250,17 +255,48 @@ func (c *collector) key(key string, weight float32, manner manner) {
 	}
 }
 
-// word adds the word itself, its inflections, and what stands for it.
+// word adds the word itself, its inflections, and what stands for it; for a word
+// that nobody knows, the same of the adjective or the verb that it is made of.
 func (c *collector) word(word, stemmed string) {
 	if t, ok := c.ix.byWord[word]; ok {
 		c.add(t, 1, asWritten)
 	}
 	c.key(stemmed, inflection, inflected)
+	if len(c.found) == 0 && !c.thesaurus.knows(stemmed) {
+		if plain := c.plain(word); plain != "" {
+			c.key(plain, inflection, inflected)
+			c.relatives(plain)
+		}
+	}
 	if len(c.found) == 0 && len(stemmed) >= shortestVerb {
 		c.key(stem(stemmed+"er"), byDoing, inflected)
 		c.key(stem(stemmed+"or"), byDoing, inflected)
 	}
 	c.relatives(stemmed)
+}
+
+// plain is the stem of the adjective of which a word is the comparative or the
+// superlative: "easiest" is of "easy". It is empty where nobody knows one.
+func (c *collector) plain(word string) string {
+	for _, ending := range [...]string{"est", "er"} {
+		base, ok := strings.CutSuffix(word, ending)
+		n := len(base)
+		if !ok || n < shortestPlain {
+			continue
+		}
+		forms := []string{base, base + "e"}
+		if base[n-1] == 'i' {
+			forms = []string{base[:n-1] + "y"}
+		} else if base[n-1] == base[n-2] {
+			forms = append(forms, base[:n-1])
+		}
+		for _, form := range forms {
+			if key := stem(form); c.ix.byStem[key] != nil || c.thesaurus.knows(key) {
+				return key
+			}
+		}
+	}
+	return ""
 }
 
 func (c *collector) relatives(key string) {

@@ -2,10 +2,14 @@ package search
 
 import "strings"
 
-func (s *scratch) bestObjects(limit int) []finding {
+// amongFields is what an object or an operation counts among fields: more than
+// its own fields, less than one that was asked for beside it.
+const amongFields = 0.8
+
+func (s *scratch) bestObjects(limit int, share float32) []finding {
 	var found []finding
 	for _, o := range s.ranked[:min(limit, len(s.ranked))] {
-		found = append(found, finding{kind: Object, doc: o.doc, score: o.score})
+		found = append(found, finding{kind: Object, doc: o.doc, score: share * o.score})
 	}
 	return found
 }
@@ -16,13 +20,13 @@ const (
 	notAsked = 0.75
 )
 
-func (s *scratch) bestOperations(ix *Index, q query, limit int) []finding {
+func (s *scratch) bestOperations(ix *Index, q query, limit int, share float32) []finding {
 	var found []finding
 	for _, o := range s.ranked[:min(limit, len(s.ranked))] {
 		for _, name := range ix.objects[o.doc].operations {
-			f := finding{kind: Operation, doc: o.doc, operation: name, score: notAsked * o.score}
+			f := finding{kind: Operation, doc: o.doc, operation: name, score: share * notAsked * o.score}
 			if q.verbs[name[strings.LastIndexByte(name, '.')+1:]] {
-				f.score = askedFor * o.score
+				f.score = share * askedFor * o.score
 			}
 			found = append(found, f)
 		}
@@ -44,15 +48,62 @@ func (s *scratch) bestFields(ix *Index, limit int, among bool) []finding {
 			s.seeField(f)
 		}
 	}
-	best := top{most: limit}
-	for _, f := range s.allFields {
+	s.join(ix)
+	score := func(f uint32) float32 {
 		field := &s.field[f]
 		o := &s.object[field.object]
-		best.offer(scored{f, field.sum + fromParent*o.name + (around+prior*ix.fields[f].prior)*o.sum})
+		return field.sum + fromParent*o.name + (around+prior*ix.fields[f].prior)*o.all
+	}
+	best := top{most: limit}
+	most := float32(0)
+	for _, f := range s.allFields {
+		v := score(f)
+		most = max(most, v)
+		if s.field[f].joins == 0 {
+			best.offer(scored{f, v})
+		}
+	}
+	for _, f := range s.joints {
+		v := score(f)
+		best.offer(scored{f, max(v, min(v+s.field[f].joins, asJoint*most))})
 	}
 	var found []finding
 	for _, f := range best.sorted() {
 		found = append(found, finding{kind: Field, doc: f.doc, score: f.score})
 	}
 	return found
+}
+
+// How much it says for a field that two objects which are asked for are joined
+// by it.
+const (
+	byJoining = 0.22 // of the lesser of the two objects
+	asJoint   = 0.85 // of the best field: as far up as that leads
+	joinable  = 6    // objects whose fields are looked at
+)
+
+// join gives evidence to the fields that join the best objects to others.
+func (s *scratch) join(ix *Index) {
+	for _, l := range s.ranked[:min(joinable, len(s.ranked))] {
+		fields := ix.objects[l.doc].fields
+		for f := fields.from; f < fields.to; f++ {
+			for _, key := range ix.joins.of(f) {
+				to := ix.fields[key].object
+				v := byJoining * min(s.object[l.doc].all, s.object[to].all)
+				s.joinBy(f, to, v)
+				s.joinBy(key, l.doc, v)
+			}
+		}
+	}
+}
+
+func (s *scratch) joinBy(f, other uint32, v float32) {
+	s.seeField(f)
+	field := &s.field[f]
+	if field.joins == 0 && v > 0 {
+		s.joints = append(s.joints, f)
+	}
+	if v > field.joins {
+		field.joins, field.other = v, other
+	}
 }

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"math"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ func (b *builder) relate(db *schema.Database) {
 	for i := range db.Objects {
 		place[[2]string{db.Objects[i].Schema, db.Objects[i].Name}] = uint32(i)
 	}
-	var edges, references [][2]uint32
+	var edges, references, joins [][2]uint32
 	for i := range db.Objects {
 		o := &db.Objects[i]
 		for k := range o.ForeignKeys {
@@ -30,18 +29,34 @@ func (b *builder) relate(db *schema.Database) {
 					references = append(references, [2]uint32{to, b.ix.objects[i].fields.from + uint32(j)})
 				}
 			}
+			joins = b.join(joins, db, uint32(i), to, fk)
 		}
 	}
 	edges = b.alike(db, edges)
 	b.ix.neighbours = newRelation(edges, len(db.Objects))
 	b.ix.referring = newRelation(references, len(db.Objects))
+	b.ix.joins = newRelation(joins, len(b.ix.fields))
 	for _, r := range references {
 		b.ix.fields[r[1]].refers = true
 	}
-	for i := range b.ix.objects {
-		near := len(b.ix.neighbours.of(uint32(i)))
-		b.ix.objects[i].known = float32(1 + wellKnown*math.Log2(1+float64(near)))
+}
+
+// join adds the pairs of fields by which a foreign key joins two objects.
+func (b *builder) join(joins [][2]uint32, db *schema.Database, from, to uint32, fk *schema.ForeignKey) [][2]uint32 {
+	if from == to {
+		return joins
 	}
+	for i, name := range fk.Columns[:min(len(fk.Columns), len(fk.TargetColumns))] {
+		a, z := fieldAt(&db.Objects[from], name), fieldAt(&db.Objects[to], fk.TargetColumns[i])
+		if a >= 0 && z >= 0 {
+			joins = append(joins, [2]uint32{b.ix.objects[from].fields.from + uint32(a), b.ix.objects[to].fields.from + uint32(z)})
+		}
+	}
+	return joins
+}
+
+func fieldAt(o *schema.Object, name string) int {
+	return slices.IndexFunc(o.Fields, func(f schema.Field) bool { return f.Name == name })
 }
 
 func edge(edges [][2]uint32, a, b uint32) [][2]uint32 {

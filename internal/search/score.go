@@ -4,17 +4,16 @@ import "cmp"
 
 // How evidence adds up.
 const (
-	fromParent = 0.5  // of an object's name, for its fields
-	fromChild  = 0.4  // of the best field, for its object
+	fromParent = 0.6  // of an object's name, for its fields
+	fromChild  = 0.65 // of the best field, for its object
 	fromTarget = 0.5  // of an object's name, for the fields that refer to it
 	adjacent   = 0.5  // when object and field are named one after the other
-	fromNext   = 0.5  // of the best neighbour, for an object
-	fromSecond = 0.45 // of the second best, in units of the best
-	wellKnown  = 0.1  // more from neighbours for each doubling of their number
-	onlyRefers = 0.6  // of a field that is called like another object, for its own
-	around     = 0.08 // of an object's whole evidence, for any of its fields
-	likely     = 0.9  // of the same, for a field of prior 1
-	leaders    = 64   // objects whose neighbours are looked at
+	onlyRefers = 0.2  // of a field that is called like another object, for its own
+	bestObject = 0.4  // more for the object that a word means best
+	bestField  = 0.3  // more for the field that it means best
+	asGood     = 0.8  // of the best: counts as no worse
+	around     = 0.07 // of an object's evidence, for any of its fields
+	likely     = 0.85 // of the same, for a field of prior 1
 )
 
 type scored struct {
@@ -30,8 +29,9 @@ func order(a, b scored) int {
 // scratch is the memory of one search, laid out so that what is needed of one
 // document lies together. It is kept between searches, all zero.
 type scratch struct {
-	field  []fieldState
-	object []objectState
+	field   []fieldState
+	object  []objectState
+	related []relatedness // by object
 
 	// Documents that the present word touched, and those of the word before.
 	fields, objects []uint32
@@ -42,6 +42,8 @@ type scratch struct {
 	allFields, allObjects []uint32 // that any word touched
 	heard                 map[uint32]float32
 	ranked                []scored // objects, best first
+	reached               []uint32 // objects, from where ways are looked for
+	joints                []uint32 // fields that join two objects
 }
 
 type fieldState struct {
@@ -50,20 +52,24 @@ type fieldState struct {
 	object uint32
 	seen   bool
 	refers bool // as the index has it
+
+	joins float32 // evidence for being what two objects are joined by
+	other uint32  // the object on the other side
 }
 
 type objectState struct {
-	now, child   float32 // evidence of the present word: by name, by the best field
-	before       float32 // of the word before, by name
-	name, sum    float32 // of all words: by name, by name or field
-	best, second float32 // of neighbours
-	nearest      uint32  // whose the best is
-	seen         bool
+	now, child float32 // evidence of the present word: by name, by the best field
+	before     float32 // of the word before, by name
+	name, sum  float32 // of all words: by name, by name or field
+	meant      float32 // what it has more of the words that mean it best
+	all        float32 // all of that, and of what others have, when fields are ranked
+	seen       bool
 }
 
 func newScratch(ix *Index) *scratch {
 	s := &scratch{
-		field: make([]fieldState, len(ix.fields)), object: make([]objectState, len(ix.objects)), heard: map[uint32]float32{},
+		field: make([]fieldState, len(ix.fields)), object: make([]objectState, len(ix.objects)),
+		related: make([]relatedness, len(ix.objects)), heard: map[uint32]float32{},
 	}
 	for f := range s.field {
 		s.field[f].object, s.field[f].refers = ix.fields[f].object, ix.fields[f].refers
@@ -73,12 +79,13 @@ func newScratch(ix *Index) *scratch {
 
 func (s *scratch) clear() {
 	for _, f := range s.allFields {
-		s.field[f].sum, s.field[f].seen = 0, false
+		state := &s.field[f]
+		state.sum, state.joins, state.seen = 0, 0, false
 	}
 	for _, o := range s.allObjects {
-		s.object[o] = objectState{}
+		s.object[o], s.related[o] = objectState{}, relatedness{}
 	}
-	s.allFields, s.allObjects, s.ranked = s.allFields[:0], s.allObjects[:0], s.ranked[:0]
+	s.allFields, s.allObjects, s.ranked, s.joints = s.allFields[:0], s.allObjects[:0], s.ranked[:0], s.joints[:0]
 	s.objectsBefore, s.fieldsBefore = s.objectsBefore[:0], s.fieldsBefore[:0]
 	clear(s.heard)
 }
@@ -160,6 +167,25 @@ func (s *scratch) touchObject(o uint32, v float32) {
 // before.
 func (s *scratch) settle() {
 	named := len(s.objects)
+	s.settleFields()
+	for _, before := range s.fieldsBefore {
+		field := &s.field[before.doc]
+		field.sum += adjacent * min(s.object[field.object].now, before.score)
+	}
+	for _, o := range s.objectsBefore {
+		s.object[o].before = 0
+	}
+	s.objectsBefore = append(s.objectsBefore[:0], s.objects[:named]...)
+	s.fieldsBefore, s.fieldsNow = s.fieldsNow, s.fieldsBefore[:0]
+	s.settleObjects()
+	s.fields, s.objects = s.fields[:0], s.objects[:0]
+}
+
+func (s *scratch) settleFields() {
+	most := float32(0)
+	for _, f := range s.fields {
+		most = max(most, s.field[f].now)
+	}
 	for _, f := range s.fields {
 		field := &s.field[f]
 		o, v := &s.object[field.object], field.now
@@ -172,29 +198,36 @@ func (s *scratch) settle() {
 			o.child = max(o.child, v)
 		}
 		field.sum += adjacent*min(o.before, v) + max(v-fromParent*o.now, 0)
+		if v >= asGood*most {
+			field.sum += bestField * v
+		}
 		field.now = 0
 		s.fieldsNow = append(s.fieldsNow, scored{f, v})
 		s.seeField(f)
 	}
-	for _, before := range s.fieldsBefore {
-		field := &s.field[before.doc]
-		field.sum += adjacent * min(s.object[field.object].now, before.score)
+}
+
+func (s *scratch) settleObjects() {
+	most := float32(0)
+	for _, o := range s.objects {
+		most = max(most, s.object[o].heard())
 	}
-	for _, o := range s.objectsBefore {
-		s.object[o].before = 0
-	}
-	s.objectsBefore = append(s.objectsBefore[:0], s.objects[:named]...)
-	s.fieldsBefore, s.fieldsNow = s.fieldsNow, s.fieldsBefore[:0]
 	for _, o := range s.objects {
 		s.seeObject(o)
 		state := &s.object[o]
+		v := state.heard()
 		state.before = state.now
 		state.name += state.now
-		state.sum += max(state.now, fromChild*state.child)
+		state.sum += v
+		if v >= asGood*most {
+			state.meant += bestObject * v
+		}
 		state.now, state.child = 0, 0
 	}
-	s.fields, s.objects = s.fields[:0], s.objects[:0]
 }
+
+// heard is what the present word says for an object.
+func (o *objectState) heard() float32 { return max(o.now, fromChild*o.child) }
 
 func (s *scratch) seeField(f uint32) {
 	if !s.field[f].seen {
@@ -208,30 +241,4 @@ func (s *scratch) seeObject(o uint32) {
 		s.object[o].seen = true
 		s.allObjects = append(s.allObjects, o)
 	}
-}
-
-// spread gives objects a part of the evidence of the leading objects one
-// relationship away, and ranks them.
-func (s *scratch) spread(ix *Index) {
-	first := top{most: leaders}
-	for _, o := range s.allObjects {
-		first.offer(scored{o, s.object[o].sum})
-	}
-	for _, l := range first.sorted() {
-		for _, o := range ix.neighbours.of(l.doc) {
-			s.seeObject(o)
-			if state := &s.object[o]; l.score > state.best {
-				state.best, state.second, state.nearest = l.score, state.best, l.doc
-			} else {
-				state.second = max(state.second, l.score)
-			}
-		}
-	}
-	all := top{most: maxHits}
-	for _, o := range s.allObjects {
-		state := &s.object[o]
-		state.sum += fromNext * ix.objects[o].known * (state.best + fromSecond*state.second)
-		all.offer(scored{o, state.sum})
-	}
-	s.ranked = append(s.ranked, all.sorted()...)
 }

@@ -65,12 +65,16 @@ func (ix *Index) Search(query string, only HitType, limit int) []Hit {
 	}
 	s.spread(ix)
 
+	share := float32(1)
+	if only == "" {
+		share = amongFields
+	}
 	var found []finding
 	if only == "" || only == Object {
-		found = append(found, s.bestObjects(limit)...)
+		found = append(found, s.bestObjects(limit, share)...)
 	}
 	if only == "" || only == Operation {
-		found = append(found, s.bestOperations(ix, q, limit)...)
+		found = append(found, s.bestOperations(ix, q, limit, share)...)
 	}
 	if only == "" || only == Field {
 		found = append(found, s.bestFields(ix, limit, only == "")...)

@@ -82,6 +82,7 @@ func TestFirstHit(t *testing.T) {
 		{"inflection", "hiring date", Field, "staff.hire_date"},
 		{"plural of an abbreviation in capitals", "POs and DOBs", Field, "owners.dob"},
 		{"who does it", "who supplies it", Object, "suppliers"},
+		{"superlative", "the heaviest pet", Field, "pets.weight_kg"},
 		{"accents", "spécies", Field, "pets.species"},
 		{"abbreviation in the schema: qty", "quantity", Field, "purchase_order_items.qty"},
 		{"abbreviation in the schema: amt", "total amount", Field, "PurchaseOrders.totalAmt"},
@@ -171,14 +172,63 @@ func TestFindsNeighboursByName(t *testing.T) {
 	}
 }
 
-// TestNeighboursThatManyKnow: of two objects that are equally near, the one
-// with more relationships comes first.
-func TestNeighboursThatManyKnow(t *testing.T) {
-	db := &schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+// TestAtTheEdge: of two objects that are equally near, the one that leads nowhere
+// comes last, unless a word means it.
+func TestAtTheEdge(t *testing.T) {
+	ix := Build(&schema.Database{DefaultSchema: "public", Objects: []schema.Object{
 		made("alpha", "id", "species_id->species"), made("beta", "id", "species_id->species", "gamma_id->gamma"), made("gamma", "id"), made("species", "id"),
-	}}
-	hits := Build(db, allOf).Search("species", Object, 3)
-	if len(hits) != 3 || hits[1].Object != "beta" {
+	}}, allOf)
+	for query, want := range map[string]string{"species": "beta", "species alpha": "alpha"} {
+		if hits := ix.Search(query, Object, 4); len(hits) < 3 || hits[0].Object != want && hits[1].Object != want {
+			t.Errorf("%q found %+v", query, hits)
+		}
+	}
+}
+
+// TestTwoRelationshipsAway has the object that only its neighbour leads to.
+func TestTwoRelationshipsAway(t *testing.T) {
+	hits := Build(&schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("alpha", "id", "beta_id->beta"), made("beta", "id", "species_id->species"), made("species", "id"),
+	}}, allOf).Search("species", Object, 5)
+	if len(hits) != 3 || hits[2].Object != "alpha" || hits[2].Why != "related to beta" {
+		t.Errorf("found %+v", hits)
+	}
+}
+
+// TestBetween: of two objects two relationships away, the one that leads on to
+// another object that was asked for comes first.
+func TestBetween(t *testing.T) {
+	hits := Build(&schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("chips", "id", "sets_id->sets"), made("links", "id", "sets_id->sets", "routes_id->routes"), made("mixes", "id", "routes_id->routes", "chips_id->chips"),
+		made("pumps", "id", "stops_id->stops"), made("routes", "id"), made("sets", "id"), made("stops", "id", "routes_id->routes"),
+	}}, allOf).Search("sets pumps", Object, 10)
+	place := map[string]int{}
+	for i, h := range hits {
+		place[h.Object] = i + 1
+	}
+	at := place["routes"]
+	if at == 0 || place["mixes"] < at || hits[at-1].Why != "between pumps and sets" {
+		t.Errorf("found %+v", hits)
+	}
+}
+
+// TestJoins: what joins two objects that were asked for comes before their other
+// fields, and after those that a word means.
+func TestJoins(t *testing.T) {
+	ix := Build(&schema.Database{DefaultSchema: "public", Objects: []schema.Object{
+		made("clerks", "id", "phone", "email", "grade"), made("tours", "id", "length", "price", "place", "guide->clerks"),
+	}}, allOf)
+	hits := ix.Search("length of tours", Field, 5)
+	if named(hits[0]) != "tours.length" {
+		t.Errorf("found %+v", hits)
+	}
+	hits = ix.Search("tours and clerks email", Field, 4)
+	if !slices.ContainsFunc(hits, func(h Hit) bool { return named(h) == "tours.guide" }) || named(hits[0]) != "clerks.email" {
+		t.Errorf("found %+v", hits)
+	}
+	hits = ix.Search("email", Field, 20)
+	i := slices.IndexFunc(hits, func(h Hit) bool { return named(h) == "tours.guide" })
+	if i < 1 || hits[i].Why != "joins tours and clerks" {
 		t.Errorf("found %+v", hits)
 	}
 }

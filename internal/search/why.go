@@ -33,6 +33,9 @@ func (r *reasons) field(f uint32) string {
 			said.add(u.word, " in "+r.ix.objects[target].name+", to which it refers")
 		}
 	}
+	if field := &r.scratch.field[f]; len(said) == 0 && field.joins > 0 {
+		return "joins " + r.ix.objects[object].name + " and " + r.ix.objects[field.other].name
+	}
 	if len(said) == 0 {
 		return "belongs to " + r.ix.objects[object].name + ": " + r.object(object)
 	}
@@ -51,9 +54,17 @@ func (r *reasons) object(o uint32) string {
 		}
 	}
 	if len(said) == 0 {
-		return "related to " + r.ix.objects[r.scratch.object[o].nearest].name
+		return r.related(&r.scratch.related[o])
 	}
 	return said.String()
+}
+
+// related says what an object that no word means is related to.
+func (r *reasons) related(to *relatedness) string {
+	if to.way > to.total-to.way {
+		return "between " + r.ix.objects[to.ends[0]].name + " and " + r.ix.objects[to.ends[1]].name
+	}
+	return "related to " + r.ix.objects[to.nearest].name
 }
 
 // taken tells for which other word a word was taken.
