@@ -116,10 +116,11 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
-// The attempt that finds out is alone, and short, but for every fourth.
+// The attempt that finds out is alone, and short, but for every fourth. Nobody
+// else waits for it.
 func TestProbeIsAlone(t *testing.T) {
 	var mu sync.Mutex
-	now, most := 0, 0
+	now, most, waited := 0, 0, 0
 	var limits []time.Duration
 	d := &driver{open: func(ctx context.Context, _ target.Purpose) error {
 		end, _ := ctx.Deadline()
@@ -137,13 +138,27 @@ func TestProbeIsAlone(t *testing.T) {
 	one(t, target.Options{}, d, func(t *testing.T, db *target.Database) {
 		for range 300 {
 			for range 3 {
-				go func() { _ = ask(t, db) }()
+				go func() {
+					mu.Lock()
+					shut := len(limits) > 2
+					mu.Unlock()
+					begun := time.Now()
+					_ = ask(t, db)
+					mu.Lock()
+					defer mu.Unlock()
+					if shut && time.Since(begun) > 0 {
+						waited++
+					}
+				}()
 			}
 			pass(50 * time.Millisecond)
 		}
 		pass(4 * time.Second)
 		if most != 1 {
 			t.Errorf("%d attempts at once", most)
+		}
+		if waited > len(limits) {
+			t.Errorf("%d callers waited for %d attempts", waited, len(limits))
 		}
 		long := 0
 		for _, limit := range limits[2:] {
