@@ -19,17 +19,18 @@ func TestRateLimitOfAnOrganisation(t *testing.T) {
 	}})
 	second := made(t, app, app.Key, "agents:read")
 	other := app.NewKey(t, "other")
-	answered := 0
-	var err error
-	for err == nil && answered <= 10*atOnce {
-		key := app.Key
-		if answered%2 == 1 {
-			key = second.Key
+	ask := func(key string, most int) (answered int) {
+		t.Helper()
+		var err error
+		for err == nil && answered <= most {
+			err = app.ClientWith(key).Do(t.Context(), "GET", "/agents", nil, nil)
+			answered++
 		}
-		err = app.ClientWith(key).Do(t.Context(), "GET", "/agents", nil, nil)
-		answered++
+		wantProblem(t, err, 429, "rate_limited")
+		return answered
 	}
-	wantProblem(t, err, 429, "rate_limited")
+	answered := ask(app.Key, 10*atOnce)
+	ask(second.Key, atOnce/2) // has nothing of its own
 	// One is spent on making the key; a slow machine gains one a second.
 	if answered < atOnce-1 || answered > 5*atOnce {
 		t.Errorf("%d requests were answered, want about %d", answered, atOnce)
