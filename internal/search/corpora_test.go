@@ -22,7 +22,7 @@ var corpora = filepath.Join("..", "..", "..", "shared", "corpora")
 // needCorpora skips a test, with a reason, where the sample data is not there.
 func needCorpora(t testing.TB) {
 	t.Helper()
-	for _, name := range []string{"sql-eval", "defog", "text2sql-advising"} {
+	for _, name := range []string{"sql-eval", "defog", "text2sql-advising", "chinook", "sakila-mysql"} {
 		if _, err := os.Stat(filepath.Join(corpora, name)); errors.Is(err, fs.ErrNotExist) {
 			t.Skipf("the sample questions are not there: ../shared/corpora/%s, beside the module, is missing", name)
 		}

@@ -172,6 +172,15 @@ func TestRecall(t *testing.T) {
 	reach(t, "sql-eval, fields asked for", sqlEval.asked, 0.85)
 	reach(t, "sql-eval, fields, all", sqlEval.all, 0.85)
 
+	var ours outcome
+	for _, s := range ownQuestions(t) {
+		o := ask(s, 1)
+		show(s.name, o)
+		ours.merge(o)
+	}
+	show("our own, both", ours)
+	reach(t, "our own, objects", ours.objects, 0.82)
+
 	university := advising(t, false)
 	o := ask(university, step)
 	show(university.name, o)

@@ -1,6 +1,9 @@
 package search
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // amongFields is what an object or an operation counts among fields: more than
 // its own fields, less than one that was asked for beside it.
@@ -38,10 +41,6 @@ func (s *scratch) bestOperations(ix *Index, q query, limit int, share float32) [
 // objects: to have been found may be evidence enough. Not so among hits of other
 // types, where the object itself is the better answer.
 func (s *scratch) bestFields(ix *Index, limit int, among bool) []finding {
-	prior := float32(likely)
-	if among {
-		prior = 0
-	}
 	for _, o := range s.ranked {
 		fields := ix.objects[o.doc].fields
 		for f := fields.from; f < fields.to; f++ {
@@ -52,20 +51,24 @@ func (s *scratch) bestFields(ix *Index, limit int, among bool) []finding {
 	score := func(f uint32) float32 {
 		field := &s.field[f]
 		o := &s.object[field.object]
-		return field.sum + fromParent*o.name + (around+prior*ix.fields[f].prior)*o.all
+		share := float32(around)
+		if !among {
+			share += likely * ix.fields[f].prior
+		}
+		return field.sum + fromParent*o.name + share*o.all
 	}
 	best := top{most: limit}
 	most := float32(0)
 	for _, f := range s.allFields {
 		v := score(f)
 		most = max(most, v)
-		if s.field[f].joins == 0 {
+		if !s.field[f].joint {
 			best.offer(scored{f, v})
 		}
 	}
-	for _, f := range s.joints {
-		v := score(f)
-		best.offer(scored{f, max(v, min(v+s.field[f].joins, asJoint*most))})
+	for _, j := range s.joints {
+		v := score(j.field)
+		best.offer(scored{j.field, max(v, min(v+j.score, asJoint*most))})
 	}
 	var found []finding
 	for _, f := range best.sorted() {
@@ -97,13 +100,17 @@ func (s *scratch) join(ix *Index) {
 	}
 }
 
-func (s *scratch) joinBy(f, other uint32, v float32) {
+func (s *scratch) joinBy(f, other uint32, score float32) {
 	s.seeField(f)
-	field := &s.field[f]
-	if field.joins == 0 && v > 0 {
-		s.joints = append(s.joints, f)
+	j := joint{f, other, score}
+	if !s.field[f].joint {
+		s.field[f].joint = true
+		s.joints = append(s.joints, j)
+	} else if have := s.jointOf(f); have.score < score {
+		*have = j
 	}
-	if v > field.joins {
-		field.joins, field.other = v, other
-	}
+}
+
+func (s *scratch) jointOf(f uint32) *joint {
+	return &s.joints[slices.IndexFunc(s.joints, func(j joint) bool { return j.field == f })]
 }

@@ -43,7 +43,7 @@ type scratch struct {
 	heard                 map[uint32]float32
 	ranked                []scored // objects, best first
 	reached               []uint32 // objects, from where ways are looked for
-	joints                []uint32 // fields that join two objects
+	joints                []joint
 }
 
 type fieldState struct {
@@ -52,9 +52,13 @@ type fieldState struct {
 	object uint32
 	seen   bool
 	refers bool // as the index has it
+	joint  bool // it joins two objects that were found
+}
 
-	joins float32 // evidence for being what two objects are joined by
-	other uint32  // the object on the other side
+// joint is a field that joins its object to another.
+type joint struct {
+	field, other uint32
+	score        float32
 }
 
 type objectState struct {
@@ -80,7 +84,7 @@ func newScratch(ix *Index) *scratch {
 func (s *scratch) clear() {
 	for _, f := range s.allFields {
 		state := &s.field[f]
-		state.sum, state.joins, state.seen = 0, 0, false
+		state.sum, state.seen, state.joint = 0, false, false
 	}
 	for _, o := range s.allObjects {
 		s.object[o], s.related[o] = objectState{}, relatedness{}

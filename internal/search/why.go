@@ -33,8 +33,8 @@ func (r *reasons) field(f uint32) string {
 			said.add(u.word, " in "+r.ix.objects[target].name+", to which it refers")
 		}
 	}
-	if field := &r.scratch.field[f]; len(said) == 0 && field.joins > 0 {
-		return "joins " + r.ix.objects[object].name + " and " + r.ix.objects[field.other].name
+	if len(said) == 0 && r.scratch.field[f].joint {
+		return "joins " + r.ix.objects[object].name + " and " + r.ix.objects[r.scratch.jointOf(f).other].name
 	}
 	if len(said) == 0 {
 		return "belongs to " + r.ix.objects[object].name + ": " + r.object(object)
