@@ -28,7 +28,7 @@ func ownQuestions(t testing.TB) []questionSet {
 var (
 	dumpTable  = regexp.MustCompile("^(CREATE|ALTER) TABLE `?(\\w+)`?")
 	dumpColumn = regexp.MustCompile("^\\s+`?(\\w+)`? ([A-Z]+)")
-	dumpKey    = regexp.MustCompile("PRIMARY KEY +\\(([^)]*)\\)")
+	dumpKey    = regexp.MustCompile(`PRIMARY KEY +\(([^)]*)\)`)
 	dumpRefers = regexp.MustCompile("FOREIGN KEY \\(`?(\\w+)`?\\) REFERENCES `?(\\w+)`? \\(`?(\\w+)`?\\)")
 	dumpOther  = regexp.MustCompile(`^\s+(KEY|UNIQUE|CONSTRAINT|FULLTEXT|INDEX|ON)\b`)
 )
