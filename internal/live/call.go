@@ -31,8 +31,9 @@ func (e *Engine) Call(ctx context.Context, c *Conversation, r Request) (*Answer,
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
-	defer cancel()
+	within := e.watch.begin(ctx, t.Timeout)
+	defer within.finish()
+	ctx = within
 
 	k := call{e: e, c: c, t: t, id: r.ToolCallID, token: r.ConfirmationToken, began: began, who: c.identify(t, began)}
 	complaints := c.judge(t, r.Args, &k.args)

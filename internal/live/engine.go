@@ -47,6 +47,7 @@ type Engine struct {
 	meter      Meter
 	drift      drift
 	latencies  latencies
+	watch      *watch
 	jobs       sync.Pool
 	now        func() time.Time
 }
@@ -70,7 +71,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		meter: o.Meter, conversations: newConversations(o.MaxConversations, o.MaxPerOrg), recorder: o.Recorder,
-		journal: o.Journal, suspend: o.Suspend, log: o.Log, now: o.Now,
+		journal: o.Journal, suspend: o.Suspend, log: o.Log, now: o.Now, watch: newWatch(),
 	}
 	e.background, e.cancel = context.WithCancel(context.Background())
 	e.answers.max = maxHeldBytes
@@ -86,4 +87,5 @@ func (e *Engine) Close() {
 	e.crew.stop()
 	e.cancel()
 	e.crew.all.Wait()
+	e.watch.close()
 }
