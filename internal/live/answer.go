@@ -268,5 +268,13 @@ func appendNullable(b []byte, s string) []byte {
 
 // appendMs writes a duration in milliseconds with up to three digits.
 func appendMs(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
+	micros := max(0, d.Microseconds()) // a clock that was set back took no time
+	b = strconv.AppendInt(b, micros/1000, 10)
+	if rest := micros % 1000; rest > 0 {
+		b = append(b, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+		for b[len(b)-1] == '0' {
+			b = b[:len(b)-1]
+		}
+	}
+	return b
 }

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -123,18 +124,21 @@ func (e *Engine) recordVerification(c *Conversation, v *Verification, a *Verific
 	return e.record(c, kind, append(b, '}'))
 }
 
+// labelOf is what the payload of every call of a tool says of the tool.
+func labelOf(t *Tool) []byte {
+	b := append([]byte(`,"tool":`), appendExact(nil, t.Name)...)
+	b = appendExact(append(b, `,"skillId":`...), string(t.Skill))
+	b = appendExact(append(b, `,"planDigest":`...), t.PlanDigest)
+	return slices.Clip(b)
+}
+
 // called is the payload of a tool call: who answered what kind of answer, and
 // how long it took.
 func called(t *Tool, a *Answer) []byte {
 	b := make([]byte, 0, 320)
 	b = append(b, `{"toolCallId":`...)
 	b = appendExact(b, a.ToolCallID)
-	b = append(b, `,"tool":`...)
-	b = appendExact(b, t.Name)
-	b = append(b, `,"skillId":`...)
-	b = appendExact(b, string(t.Skill))
-	b = append(b, `,"planDigest":`...)
-	b = appendExact(b, t.PlanDigest)
+	b = append(b, t.label...)
 	b = append(b, `,"outcome":`...)
 	b = appendExact(b, string(a.Outcome))
 	if a.Reason != "" {

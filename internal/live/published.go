@@ -86,6 +86,7 @@ type Tool struct {
 
 	leaves     []leaf // how each column of a row is written
 	needsPhone bool   // the statement takes the caller's number from the conversation
+	label      []byte // what its receipts say of it
 	standing   atomic.Pointer[standing]
 }
 
@@ -103,6 +104,7 @@ func (t *Tool) prepare() {
 	t.Timeout = min(max(t.Timeout, minTimeout), maxTimeout)
 	t.leaves = leavesOf(t.Plan.Results)
 	t.needsPhone = asksPhone(t.Plan)
+	t.label = labelOf(t)
 }
 
 func (t *Tool) offeredOn(channel string) bool {

@@ -11,16 +11,21 @@ const hex = "0123456789abcdef"
 // a JSON string that reads back as it is.
 func appendExact(b []byte, s string) []byte {
 	b = append(b, '"')
+	start := 0 // of what needs no escaping
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < 0x20:
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		start = i + 1
+		if c < 0x20 {
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			b = append(b, c)
+		} else {
+			b = append(b, '\\', c)
 		}
 	}
+	b = append(b, s[start:]...)
 	return append(b, '"')
 }
 

@@ -20,6 +20,9 @@ const maxStatements = 128
 type statement struct {
 	prepared driver.Stmt
 	used     uint64
+	// compared is the plan that the columns of a result were last compared with.
+	compared *plan.Plan
+	columns  []conversion
 }
 
 // memory is reused by every run of a session.
@@ -79,7 +82,7 @@ func (s *Session) execute(ctx context.Context, p *plan.Plan, values []driver.Nam
 	if err != nil {
 		return err
 	}
-	changed := s.memory.compare(found, p.Results)
+	changed := s.memory.compare(found, st, p)
 	if changed != nil {
 		// The rows are read to their end, so that the session can go on.
 		sink = nil

@@ -104,12 +104,23 @@ func (s *Session) begin(ctx context.Context) (end func(), err error) {
 	if err := raw.SetStageDeadline(deadline); err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	release := context.AfterFunc(ctx, func() { raw.Close() })
+	release := afterwards(ctx, func() { raw.Close() })
 	return func() {
 		if !release() {
 			s.abandon() // the connection is closed, or about to be
 		}
 	}, nil
+}
+
+// afterwards is context.AfterFunc for a function that returns at once. A context
+// that can call functions itself, as that of a live call, need not be wrapped.
+func afterwards(ctx context.Context, f func()) (stop func() bool) {
+	if c, ok := ctx.(interface {
+		AfterFunc(func()) func() bool
+	}); ok {
+		return c.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }
 
 // forever is what the driver gets for a context.

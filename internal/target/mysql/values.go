@@ -111,31 +111,50 @@ var expected = map[string][]class{
 type conversion struct {
 	class class
 	want  *plan.ValueType
+	name  string // of the type, in the driver's words
 }
 
 // compare compares the columns of a result with the plan's and readies their
 // conversion. It is done for every result: a server may go on with a prepared
 // statement after the type of a column has changed. The error is the fault
 // schema_drift; the memory is ready for the result also then.
-func (m *memory) compare(found driver.Rows, results []plan.Result) error {
+func (m *memory) compare(found driver.Rows, st *statement, p *plan.Plan) error {
 	n := len(found.Columns())
 	if cap(m.raw) < n {
 		m.raw, m.cells = make([]driver.Value, n), make([][]byte, n)
 	}
-	m.raw, m.cells, m.columns = m.raw[:n], m.cells[:n], m.columns[:0]
-	if n != len(results) {
-		return drift("%d columns instead of %d", n, len(results))
+	m.raw, m.cells, m.columns = m.raw[:n], m.cells[:n], nil
+	if n != len(p.Results) {
+		return drift("%d columns instead of %d", n, len(p.Results))
 	}
 	types := found.(driver.RowsColumnTypeDatabaseTypeName)
-	for i := range results {
-		want := &results[i].Type
-		have := classes[types.ColumnTypeDatabaseTypeName(i)]
-		if !matches(want.BaseType, have) {
-			return drift("another type in column %d", i)
+	if !st.same(p, types) {
+		columns := make([]conversion, n)
+		for i := range columns {
+			name := types.ColumnTypeDatabaseTypeName(i)
+			columns[i] = conversion{classes[name], &p.Results[i].Type, name}
+			if !matches(columns[i].want.BaseType, columns[i].class) {
+				return drift("another type in column %d", i)
+			}
 		}
-		m.columns = append(m.columns, conversion{have, want})
+		st.compared, st.columns = p, columns
 	}
+	m.columns = st.columns
 	return nil
+}
+
+// same tells whether the columns are those that were last compared with the
+// plan.
+func (st *statement) same(p *plan.Plan, types driver.RowsColumnTypeDatabaseTypeName) bool {
+	if st.compared != p {
+		return false
+	}
+	for i := range st.columns {
+		if types.ColumnTypeDatabaseTypeName(i) != st.columns[i].name {
+			return false
+		}
+	}
+	return true
 }
 
 func matches(base string, have class) bool {
