@@ -15,7 +15,7 @@ const (
 	// is alive. By itself Go collects whenever as much was made as is alive: with
 	// 5 MB alive that is every thousand calls, and the price of a collection is
 	// the same however little it finds. See docs/performance.md.
-	headroom = 10 << 20
+	headroom = 8 << 20
 	// Go's own pace, in percent of what is alive, is the slowest for much of it,
 	// and more than fastest is not wanted for next to nothing.
 	ownPace, leastOften = 100, 400
