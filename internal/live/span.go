@@ -118,10 +118,13 @@ func (w *watch) close() {
 	}
 }
 
-// finish ends the span with its call.
+// finish ends the span with its call. It lets go of its neighbours: a driver's
+// session may hold its last call's context for hours, and would hold through it
+// every call that came after.
 func (s *span) finish() {
 	s.watch.mu.Lock()
 	s.prev.next, s.next.prev = s.next, s.prev
+	s.prev, s.next = nil, nil
 	s.watch.mu.Unlock()
 	s.end(context.Canceled)
 }

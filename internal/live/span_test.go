@@ -2,9 +2,11 @@ package live
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 )
 
 // ends tells how a span has ended, or "" while it has not.
@@ -91,6 +93,27 @@ func TestSpanOfALesserParent(t *testing.T) {
 }
 
 type key struct{}
+
+// Calls overlap all day long. Who still has the context of one, as a driver does
+// for an idle session, must not have those of all that followed.
+func TestSpanDoesNotHoldOthers(t *testing.T) {
+	w := newWatch()
+	defer w.close()
+	kept := w.begin(t.Context(), time.Minute)
+	last := w.begin(t.Context(), time.Minute)
+	kept.finish()
+	later := weak.Make(last)
+	for range 3 {
+		next := w.begin(t.Context(), time.Minute)
+		last.finish()
+		last = next
+	}
+	last.finish()
+	if runtime.GC(); later.Value() != nil {
+		t.Error("a call that is over is held by one that was over before")
+	}
+	runtime.KeepAlive(kept)
+}
 
 // Nothing runs while there is nothing to watch, and what comes later is watched.
 func TestWatchRests(t *testing.T) {
