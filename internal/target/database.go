@@ -80,6 +80,7 @@ func (d *Database) Run(ctx context.Context, p *plan.Plan, args []Value, sink Row
 		}
 		rows, err := d.reads.run(ctx, res, p, args, sink)
 		stats.DB += time.Since(acquired)
+		d.reads.makeWay()
 		if again || rows > 0 || ctx.Err() != nil || !fault.Is(err, fault.ConnectionLost) {
 			return stats, err
 		}

@@ -3,6 +3,8 @@ package target_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,6 +166,41 @@ func TestBusyPool(t *testing.T) {
 			t.Errorf("%d sessions for a pool of two", d.tries())
 		}
 	})
+}
+
+// Who waits for a session sends his statement before the one who gave it back
+// goes on to write an answer. The machine may interrupt anybody at any place, so
+// what is usual counts.
+func TestFreedSessionIsUsedAtOnce(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that only one of them can go on
+	const tries = 20
+	d, usual := &driver{}, 0
+	one(t, target.Options{Reads: 1}, d, func(t *testing.T, db *target.Database) {
+		for range tries {
+			var mu sync.Mutex
+			var order []string
+			note := func(what string) { mu.Lock(); defer mu.Unlock(); order = append(order, what) }
+			d.run = func(_ context.Context, _ *session, sink target.RowSink) error {
+				note("sent")
+				<-time.After(time.Millisecond)
+				return sink.Row(nil)
+			}
+			var all sync.WaitGroup
+			for range 3 {
+				all.Go(func() {
+					wantCode(t, ask(t, db), "")
+					note("answered")
+				})
+			}
+			all.Wait()
+			if slices.Equal(order, []string{"sent", "sent", "answered", "sent", "answered", "answered"}) {
+				usual++
+			}
+		}
+	})
+	if usual < tries/2 {
+		t.Errorf("only %d of %d times", usual, tries)
+	}
 }
 
 func TestSlowToOpen(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,9 @@ type pool struct {
 	// timeouts counts statements that ran into their deadline since the last
 	// one that did not.
 	timeouts atomic.Int32
-	// handed counts the sessions that were given out.
-	handed atomic.Int64
+	// handed counts the sessions that were given out, waiting those who want one.
+	handed  atomic.Int64
+	waiting atomic.Int32
 }
 
 // resetAfter is the number of timeouts in a row after which idle sessions are
@@ -84,7 +86,9 @@ func (p *pool) open(ctx context.Context) (*member, error) { return p.db.open(ctx
 // not_connected when the database was closed.
 func (p *pool) acquire(ctx context.Context) (*puddle.Resource[*member], error) {
 	before := p.handed.Load()
+	p.waiting.Add(1)
 	res, err := p.members.Acquire(ctx)
+	p.waiting.Add(-1)
 	switch {
 	case err == nil:
 		p.handed.Add(1)
@@ -108,6 +112,16 @@ func (p *pool) put(res *puddle.Resource[*member]) {
 		return
 	}
 	res.Release()
+}
+
+// makeWay is called after a session was put back. Who waits for it has only to
+// send a statement, and the database works meanwhile; the caller has an answer
+// to write, which keeps this processor busy. On a busy pool that order is worth
+// a tenth of all calls; see docs/performance.md.
+func (p *pool) makeWay() {
+	if p.waiting.Load() > 0 {
+		runtime.Gosched()
+	}
 }
 
 // run executes a read on an acquired session and returns the session.
