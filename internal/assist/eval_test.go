@@ -329,3 +329,18 @@ func (s *tally) gap() float64 {
 	}
 	return total / float64(max(len(s.conf), 1))
 }
+
+// TestKeyOfWhoCalls: a loan sounds like a borrower to the dictionary. Its key is
+// nobody's number, and not what the service knows a caller by.
+func TestKeyOfWhoCalls(t *testing.T) {
+	for _, kind := range kinds {
+		db := company(t, "library", kind)
+		p, err := assist.Propose("Which of my loans is due next week?", assist.NewCatalog(db, schema.Scope{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := takeApart(db, p.Request); got.object != "loans" || got.filter != "barcode" {
+			t.Errorf("%s: %s by %s, want loans by barcode", kind, got.object, got.filter)
+		}
+	}
+}

@@ -62,9 +62,10 @@ func (m *match) filterFit(o *object, col *column) scoredColumn {
 		better(0.68, byCaller)
 	}
 	if m.goal.mine && o.person && !staff(o) && col.key && col.alone {
-		// Whoever asks is a row of it, known by its key where there is no phone.
+		// Whoever asks is a row of it, known by its key where there is neither a
+		// phone nor another number that people have at hand.
 		fit := 0.5
-		if primary(o, phone) == nil {
+		if primary(o, phone) == nil && !handled(o, col) {
 			fit = 0.65
 		}
 		better(fit, byCaller)
@@ -77,6 +78,11 @@ func (m *match) filterFit(o *object, col *column) scoredColumn {
 		better(h, r)
 	}
 	return best
+}
+
+// handled tells whether another column than the key is one row's number.
+func handled(o *object, key *column) bool {
+	return slices.ContainsFunc(o.columns, func(c *column) bool { return c != key && c.trait == sayable && c.alone })
 }
 
 // habit is how usual it is to find a thing by such a column.
