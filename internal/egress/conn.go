@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,6 +36,8 @@ type Conn struct {
 	// the extra byte proves that the budget was passed, while a peer that used
 	// exactly its budget is not punished.
 	left atomic.Int64
+	// asked: something was written since the last read.
+	asked atomic.Bool
 
 	mu    sync.Mutex // guards the deadlines; never taken by Read or Write
 	stage time.Time
@@ -68,6 +71,12 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if left <= 0 {
 		return 0, ErrBudget
 	}
+	if c.asked.Load() {
+		// The answer is not there yet: others may go on meanwhile. To look for it
+		// at once costs a system call, and being woken for it another two.
+		c.asked.Store(false)
+		runtime.Gosched()
+	}
 	if int64(len(b)) > left {
 		b = b[:left]
 	}
@@ -77,6 +86,12 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return 0, ErrBudget
 	}
 	return n, err
+}
+
+// Write writes.
+func (c *Conn) Write(b []byte) (int, error) {
+	c.asked.Store(true)
+	return c.Conn.Write(b)
 }
 
 // SetStageDeadline sets the moment by which the present stage must be over,

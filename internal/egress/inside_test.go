@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -251,4 +253,56 @@ func FuzzReadAnswer(f *testing.F) {
 			t.Fatalf("%d addresses, %v", len(addrs), err)
 		}
 	})
+}
+
+// patient is a connection whose answer is there whenever it is read.
+type patient struct {
+	net.Conn
+	read func()
+}
+
+func (p patient) Read(b []byte) (int, error) { p.read(); return len(b), nil }
+
+func (p patient) Write(b []byte) (int, error) { return len(b), nil }
+
+// TestOthersGoOnBeforeAnAnswer: who has asked lets others go on before he looks
+// for the answer, and who goes on reading does not. The machine may interrupt
+// anybody at any place, so what is usual counts.
+func TestOthersGoOnBeforeAnAnswer(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that only one of them can go on
+	var other atomic.Bool
+	first, later := 0, 0
+	count := &first
+	c := newConn(nil, func(net.Conn) net.Conn {
+		return patient{read: func() {
+			if other.Load() {
+				*count++
+			}
+		}}
+	})
+	b := make([]byte, 8)
+	const tries = 50
+	for range tries {
+		for _, step := range []struct {
+			asks  bool
+			count *int
+		}{{true, &first}, {false, &later}} {
+			other.Store(false)
+			ended := make(chan struct{})
+			go func() { other.Store(true); close(ended) }()
+			if step.asks {
+				if _, err := c.Write(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			count = step.count
+			if _, err := c.Read(b); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+		}
+	}
+	if first < tries/2 || later > tries/2 {
+		t.Errorf("others went on before %d answers and before %d other reads of %d", first, later, tries)
+	}
 }

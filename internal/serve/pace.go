@@ -16,9 +16,9 @@ const (
 	// 5 MB alive that is every thousand calls, and the price of a collection is
 	// the same however little it finds. See docs/performance.md.
 	headroom = 8 << 20
-	// Go's own pace, in percent of what is alive, is the slowest for much of it,
-	// and more than fastest is not wanted for next to nothing.
-	ownPace, leastOften = 100, 400
+	// In percent of what is alive. Go's own pace holds for much of it. The other
+	// end doubles Go's least heap of 4 MB, too.
+	ownPace, leastOften = 100, 200
 )
 
 // pacer holds the collector to headroom. An operator's GOGC is left alone.

@@ -13,12 +13,12 @@ func TestPace(t *testing.T) {
 		alive uint64
 		want  []int
 	}{
-		{0, []int{leastOften}},                 // nothing was collected yet
-		{1 << 20, []int{leastOften}},           // next to nothing
-		{headroom / 2, []int{leastOften, 200}}, // as many bytes as were to be had anyway, and as many again
-		{headroom / 19 * 10, []int{leastOften, 200}},
-		{headroom, []int{leastOften, 200, ownPace}},
-		{100 << 20, []int{leastOften, 200, ownPace}}, // never faster than Go's own
+		{0, []int{leastOften}},                  // nothing was collected yet
+		{headroom / 2, []int{leastOften}},       // as many bytes as are alive, and as many again
+		{headroom / 19 * 10, []int{leastOften}}, // hardly more
+		{headroom / 3 * 2, []int{leastOften, 150}},
+		{headroom, []int{leastOften, 150, ownPace}},
+		{100 << 20, []int{leastOften, 150, ownPace}}, // never faster than Go's own
 	} {
 		alive = step.alive
 		if p.look(); !slices.Equal(set, step.want) {
