@@ -344,3 +344,19 @@ func TestKeyOfWhoCalls(t *testing.T) {
 		}
 	}
 }
+
+// TestYearIsAnotherCondition: what is given is one condition, and a year is
+// another.
+func TestYearIsAnotherCondition(t *testing.T) {
+	for _, tt := range []struct{ company, goal string }{
+		{"hotel", "Is a given guest a VIP or has a given guest stayed before 2020?"},
+		{"energy", "bills of a given household not paid in 2023"},
+	} {
+		for _, kind := range kinds {
+			_, err := assist.Propose(tt.goal, assist.NewCatalog(company(t, tt.company, kind), schema.Scope{}))
+			if refusal := (*assist.Refusal)(nil); !errors.As(err, &refusal) {
+				t.Errorf("%s: %q is not refused: %v", kind, tt.goal, err)
+			}
+		}
+	}
+}

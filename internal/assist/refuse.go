@@ -222,9 +222,15 @@ var dates = set("january", "february", "march", "april", "may", "june", "july", 
 func (m *match) compares() bool {
 	joined := " " + strings.Join(m.goal.raw, " ") + " "
 	raw := m.goal.raw
-	for i := 1; i < len(raw) && m.goal.reads() && !m.named(given); i++ {
+	for i := 1; i < len(raw) && m.goal.reads(); i++ {
 		t := raw[i]
-		year := isYear(t) && prepositions[raw[i-1]]
+		year := isYear(t) && (prepositions[raw[i-1]] || raw[i-1] == "before" || raw[i-1] == "after")
+		if m.named(given) {
+			if year { // a second condition, whatever the first is
+				return true
+			}
+			continue
+		}
 		bound := bounds[raw[i-1]] && (t[0] >= '0' && t[0] <= '9' || numerals[t])
 		lack := t == "no" && (raw[i-1] == "have" || raw[i-1] == "has" || raw[i-1] == "with")
 		day := dates[t] && prepositions[raw[i-1]] && !m.goal.caller

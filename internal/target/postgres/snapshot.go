@@ -22,6 +22,7 @@ func (s *Session) Snapshot(ctx context.Context, f func() error) error {
 	s.inSnapshot = false
 	if err != nil {
 		s.rollBack()
+		s.limitMs = 0 // the rollback brings back the limit before, whatever f's reads set
 		return err
 	}
 	return s.batch(ctx, []command{commit}, ignore)
