@@ -317,7 +317,7 @@ func (s *Service) Load(ctx context.Context) error {
 		case err != nil && !fault.Is(err, fault.NotDiscovered):
 			return err
 		}
-		next.Connections[live.ConnectionKey{Org: c.OrgID, Kind: c.Kind}] = s.liveConnection(c, cat)
+		next.Connections[live.ConnectionKey{Org: c.OrgID, Kind: c.Kind}] = s.liveConnection(c, cat, s.catalogs.seen(c.ID))
 	}
 	if err := s.loadVersions(ctx, next); err != nil {
 		return err

@@ -67,8 +67,8 @@ func refusedNow(c *catalog, p *plan.Plan) bool {
 }
 
 // liveConnection is what serving gets to know of a connection.
-func (s *Service) liveConnection(conn store.Connection, c *catalog) *live.Connection {
-	identity, seen := conn.Server.Identity, s.catalogs.seen(conn.ID)
+func (s *Service) liveConnection(conn store.Connection, c *catalog, seen *observation) *live.Connection {
+	identity := conn.Server.Identity
 	lc := &live.Connection{Standing: func(p *plan.Plan) string { return judge(identity, c, seen, p) }}
 	if db, ok := s.fleet.Get(conn.ID); ok {
 		lc.Runner = db
@@ -90,19 +90,23 @@ func (s *Service) refresh(ctx context.Context, org id.Org, kind schema.Kind) err
 		if err != nil && !fault.Is(err, fault.NotDiscovered) {
 			return err
 		}
-		present = s.liveConnection(conn, c)
+		present = s.liveConnection(conn, c, s.catalogs.seen(conn.ID))
 	}
+	s.present(live.ConnectionKey{Org: org, Kind: kind}, present)
+	return nil
+}
+
+// present gives serving a connection, nil for none. Called with publishing held.
+func (s *Service) present(key live.ConnectionKey, now *live.Connection) {
 	s.swap(func(next *live.Table) {
 		next.Connections = maps.Clone(next.Connections)
 		if next.Connections == nil {
 			next.Connections = map[live.ConnectionKey]*live.Connection{}
 		}
-		key := live.ConnectionKey{Org: org, Kind: kind}
-		if next.Connections[key] = present; present == nil {
+		if next.Connections[key] = now; now == nil {
 			delete(next.Connections, key)
 		}
 	})
-	return nil
 }
 
 // swap gives serving the next table, which edit makes of a copy of the

@@ -220,16 +220,16 @@ func (s *Service) notice(ctx context.Context, key live.ConnectionKey, conn store
 		return nil
 	}
 	before := s.catalogs.seen(conn.ID)
-	s.catalogs.observe(conn.ID, seen)
 	told := s.tellDrift(users, func(p *plan.Plan) string { return judge(conn.Server.Identity, c, before, p) },
 		func(p *plan.Plan) string { return judge(conn.Server.Identity, c, seen, p) })
 	for _, marked := range s.engine.DriftedOn() {
 		told = told || marked == key
 	}
-	if !told {
-		return nil
+	if told { // before anybody can read of it: who reads that a skill is healed may use it
+		s.present(key, s.liveConnection(conn, c, seen))
 	}
-	return s.refresh(ctx, key.Org, key.Kind)
+	s.catalogs.observe(conn.ID, seen)
+	return nil
 }
 
 // tellDrift logs the skills that have become drifted or are healed, each once,

@@ -34,9 +34,10 @@ const (
 	breath       = 100 * time.Millisecond
 	// What the process may hold more at the end than at the beginning, quiet
 	// both times; of memory, which first has to reach its level, more than
-	// half-way. In a minute that is 600 bytes a call; how much grows in an hour
-	// only an hour can tell.
-	moreGoroutines, moreFiles, moreMemory = 15, 15, 8 << 20
+	// half-way. In a minute that is 2 KB a call, since the race detector's own
+	// memory grows by more than half of it; how much grows in an hour only an
+	// hour can tell.
+	moreGoroutines, moreFiles, moreMemory = 15, 15, 24 << 20
 )
 
 // toxics are what the network does next, picked at random.
