@@ -45,16 +45,23 @@ type housekeeping struct {
 // run works until ctx ends.
 func (h *housekeeping) run(ctx context.Context) {
 	h.lookAtDisk() // a disk that is full at the start is not to wait a minute
-	ticker := time.NewTicker(housekeepEvery)
+	every(ctx, housekeepEvery, func() {
+		h.idle()
+		h.prune(ctx)
+		h.lookAtDisk()
+	})
+}
+
+// every calls f once in an interval, until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			h.idle()
-			h.prune(ctx)
-			h.lookAtDisk()
+			f()
 		}
 	}
 }

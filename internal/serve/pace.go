@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
-	"runtime/metrics"
 	"time"
 )
 
@@ -37,13 +36,7 @@ func newPacer() *pacer {
 
 // scannedMemory is what GOGC is a percentage of; see the guide to Go's collector.
 func scannedMemory() uint64 {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
-	metrics.Read(samples)
-	total := uint64(0)
-	for _, s := range samples {
-		total += s.Value.Uint64()
-	}
-	return total
+	return memoryOf("/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes")
 }
 
 // watch paces until ctx ends. A nil pacer has nothing to do.
@@ -51,16 +44,7 @@ func (p *pacer) watch(ctx context.Context) {
 	if p == nil {
 		return
 	}
-	ticker := time.NewTicker(paceEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			p.look()
-		}
-	}
+	every(ctx, paceEvery, p.look)
 }
 
 // look sets the pace anew when it is off by more than an eighth: each change

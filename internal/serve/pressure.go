@@ -74,13 +74,21 @@ func containerLimit(files []string) int64 {
 
 // heldMemory is what was in use after the last collection, stacks included.
 func heldMemory() float64 {
-	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/memory/classes/metadata/other:bytes"}}
+	return float64(memoryOf("/gc/heap/live:bytes", "/memory/classes/heap/stacks:bytes", "/memory/classes/metadata/other:bytes"))
+}
+
+// memoryOf sums metrics of the runtime, in bytes.
+func memoryOf(names ...string) uint64 {
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = name
+	}
 	metrics.Read(samples)
 	total := uint64(0)
 	for _, s := range samples {
 		total += s.Value.Uint64()
 	}
-	return float64(total)
+	return total
 }
 
 // watch looks until ctx ends. A nil pressure has nothing to look at.
@@ -88,16 +96,7 @@ func (p *pressure) watch(ctx context.Context) {
 	if p == nil {
 		return
 	}
-	ticker := time.NewTicker(weighEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			p.weigh()
-		}
-	}
+	every(ctx, weighEvery, p.weigh)
 }
 
 func (p *pressure) weigh() {

@@ -117,7 +117,7 @@ func (p *pool) put(res *puddle.Resource[*member]) {
 // makeWay is called after a session was put back. Who waits for it has only to
 // send a statement, and the database works meanwhile; the caller has an answer
 // to write, which keeps this processor busy. On a busy pool that order is worth
-// a tenth of all calls; see docs/performance.md.
+// 6 to 9 % of all calls; see docs/performance.md.
 func (p *pool) makeWay() {
 	if p.waiting.Load() > 0 {
 		runtime.Gosched()
